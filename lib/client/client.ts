@@ -1,0 +1,518 @@
+/**
+ * A client: one connection, one session. It sends calls, matches the replies, cancels what nobody
+ * waits for any more, and counts what it holds. The mirror image of server/session.ts.
+ *
+ * Above: manager.ts and proxies. Below: holds.ts, connection.ts and a serializer.
+ *
+ * @module
+ */
+
+import { clearTimeout, setTimeout } from "node:timers";
+import {
+  ConnectionClosedError,
+  LimitExceededError,
+  ManagerError,
+  ProtocolError,
+  TimeoutError,
+} from "../errors.ts";
+import { type ErrorClass, type ExceptionSource, rebuildException } from "../exceptions.ts";
+import { envelopeBytes, type Limits } from "../limits.ts";
+import {
+  type CallOptions,
+  type ExportOptions,
+  type Held,
+  type ProxyOwner,
+  waitArguments,
+} from "../proxy.ts";
+import { authenticateClient } from "../wire/auth.ts";
+import { Connection, type Receiver } from "../wire/connection.ts";
+import { Fields } from "../wire/frame.ts";
+import {
+  type AnnouncedType,
+  firstMethod,
+  HandleKind,
+  iteratorMethods,
+  Kind,
+  readReply,
+  readTable,
+  type Reply,
+  serverMethods,
+  Status,
+  Target,
+  universalMethods,
+  type Welcome,
+  writeCall,
+  writeCancel,
+  writeRelease,
+} from "../wire/protocol.ts";
+import { type Serializer, withRoot } from "../wire/serializer.ts";
+import type { Transport } from "../wire/transport.ts";
+import { Holds } from "./holds.ts";
+import { type Items, RemoteIterator } from "./iterator.ts";
+
+/** What a client needs to join a server. */
+export interface ClientOptions {
+  /** Where the server listens; for tokens and messages. */
+  readonly address: string;
+  readonly authkey: Uint8Array;
+  readonly serializer: Serializer;
+  readonly limits: Limits;
+  /** Milliseconds for the handshake. */
+  readonly timeout: number;
+  /** Milliseconds for every call that does not wait; undefined: no limit. */
+  readonly callTimeout?: number;
+  /** Exceptions of users that are rebuilt here. */
+  readonly errors: ReadonlyMap<string, ErrorClass>;
+  /** Whether the peer's death may go unnoticed by the system (TCP). */
+  readonly remote: boolean;
+}
+
+/** Why a client is unusable. */
+export interface Ended {
+  /** Who ended it: this client, its own `shutdown()`, the server, or nobody in order. */
+  readonly by: "close" | "shutdown" | "server" | "lost";
+  /** What happened, where it was not this client's wish. */
+  readonly error?: Error;
+}
+
+/** What is called, where, and how it is named in messages. */
+interface Callee extends ExceptionSource {
+  readonly target: number;
+  readonly id: number;
+  readonly index: number;
+  /** Position of the argument that holds the wait's options. */
+  readonly waitOptions?: number;
+}
+
+interface Pending {
+  readonly callee: Callee;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+  timer?: ReturnType<typeof setTimeout>;
+  signal?: AbortSignal;
+  onAbort?: () => void;
+  /** Set once an abort was sent of a call that the server decides. */
+  aborted?: boolean;
+}
+
+interface LongReply {
+  readonly body: Uint8Array;
+  filledBytes: number;
+}
+
+/** After an abort or a timeout the server has this long to say how a wait ended, in milliseconds. */
+const verdictTimeout = 5_000;
+const noPayload = new Uint8Array(0);
+
+/** One session with one server. */
+export class Client implements ProxyOwner, Receiver {
+  /** The address of the server. */
+  readonly address: string;
+  /** Identifies the server's life. */
+  readonly epoch: string;
+  /** The session's id. */
+  readonly session: string;
+  /** The server's typeids. */
+  readonly types: ReadonlyMap<string, AnnouncedType>;
+  /** Resolves when the client is unusable; never rejects. */
+  readonly ended: Promise<Ended>;
+  readonly #connection: Connection;
+  readonly #serializer: Serializer;
+  readonly #options: ClientOptions;
+  readonly #maxPayloadBytes: number;
+  readonly #errors: Map<string, ErrorClass>;
+  readonly #holds: Holds;
+  readonly #pending = new Map<number, Pending>();
+  readonly #longReplies = new Map<number, LongReply>();
+  readonly #resolveEnded: (ended: Ended) => void;
+  #nextCall = 1;
+  /** Pending calls and others that keep the process alive. */
+  #alive = 0;
+  #closing = false;
+  #shuttingDown = false;
+  #farewell: string | undefined;
+
+  /** Authenticates over the transport and opens a session; a failure closes the transport. */
+  static async connect(transport: Transport, options: ClientOptions): Promise<Client> {
+    const { connection, hello, welcome } = await authenticateClient(
+      (receiver) => new Connection(transport, receiver),
+      {
+        authkey: options.authkey,
+        serializer: options.serializer.name,
+        timeout: options.timeout,
+      },
+      { maxMessageBytes: Math.min(options.limits.maxMessageBytes, Number.MAX_SAFE_INTEGER) },
+    );
+    return new Client(connection, hello.epoch, welcome, options);
+  }
+
+  private constructor(
+    connection: Connection,
+    epoch: string,
+    welcome: Welcome,
+    options: ClientOptions,
+  ) {
+    this.address = options.address;
+    this.epoch = epoch;
+    this.session = welcome.session;
+    this.types = new Map(Object.entries(welcome.types));
+    this.#connection = connection;
+    this.#serializer = options.serializer;
+    this.#options = options;
+    this.#maxPayloadBytes = welcome.maxMessageBytes;
+    this.#errors = new Map(options.errors);
+    this.#holds = new Holds(this, options.limits.maxDepth, (id, receipts) => {
+      if (connection.closed) return;
+      writeRelease(connection.output, id, receipts);
+      connection.schedule();
+    });
+    for (const { table } of this.types.values()) {
+      if (table) this.#holds.addTable(readTable(table));
+    }
+    let resolveEnded!: (ended: Ended) => void;
+    this.ended = new Promise((resolve) => resolveEnded = resolve);
+    this.#resolveEnded = resolveEnded;
+    connection.open(options.limits.maxMessageBytes + envelopeBytes, this);
+    connection.keepAlive(false);
+    if (options.remote) connection.watch(options.limits.pingInterval, options.limits.pingTimeout);
+  }
+
+  /** Whether calls are possible. */
+  get usable(): boolean {
+    return this.#connection.closed === undefined;
+  }
+
+  /** Keeps the process alive until the returned function is called. */
+  stayAlive(): () => void {
+    if (this.#alive++ === 0) this.#connection.keepAlive(true);
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      if (--this.#alive === 0) this.#connection.keepAlive(false);
+    };
+  }
+
+  /** Learns more exceptions to rebuild. */
+  addErrors(errors: ReadonlyMap<string, ErrorClass>): void {
+    for (const [name, Class] of errors) this.#errors.set(name, Class);
+  }
+
+  // What proxies ask.
+
+  call(held: Held, method: number, args: unknown[], options?: CallOptions): Promise<unknown> {
+    const own = method < firstMethod ? undefined : held.table.methods[method - firstMethod];
+    return this.#call(
+      {
+        target: Target.Object,
+        id: held.id,
+        index: method,
+        typeid: held.table.typeid,
+        method: own?.name ?? universalMethods[method]!,
+        waitOptions: own?.waitOptions,
+      },
+      args,
+      options,
+    );
+  }
+
+  release(held: Held, all: boolean): void {
+    this.#holds.release(held, all);
+  }
+
+  async exportProxy(held: Held, options: ExportOptions): Promise<string> {
+    return await this.callServer("exportProxy", [held.id, options]) as string;
+  }
+
+  /** Calls one of the server's own methods. */
+  callServer(
+    method: typeof serverMethods[number],
+    args: unknown[],
+    options?: CallOptions,
+  ): Promise<unknown> {
+    const index = serverMethods.indexOf(method);
+    return this.#call(
+      { target: Target.Server, id: 0, index, typeid: "server", method },
+      args,
+      options,
+    );
+  }
+
+  /** Asks the server to end; resolves when it has said that it will. */
+  async shutdown(): Promise<void> {
+    this.#shuttingDown = true;
+    await this.callServer("shutdown", []);
+  }
+
+  /** Writes what was issued, rejects what is pending, ends the session. */
+  close(): void {
+    this.#closing = this.usable;
+    this.#connection.end(new ConnectionClosedError("This client was closed"));
+  }
+
+  /** Closes at once, because of an error. */
+  abort(reason: Error): void {
+    this.#connection.close(reason);
+  }
+
+  // Calls and their ends.
+
+  #call(callee: Callee, args: unknown[], options?: CallOptions): Promise<unknown> {
+    const closed = this.#connection.closed;
+    if (closed) return Promise.reject(this.#closedError(callee, closed));
+    try {
+      const waits = callee.waitOptions !== undefined;
+      if (waits) ({ args, options } = waitArguments(args, callee.waitOptions!, options));
+      if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+      const timeout = finite(options?.timeout ?? (waits ? undefined : this.#options.callTimeout));
+      return this.#send(callee, args, waits, timeout, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #send(
+    callee: Callee,
+    args: unknown[],
+    waits: boolean,
+    timeout: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    const references: number[] = [];
+    const payload = this.#encode(callee, args, references);
+    const id = this.#nextCall++;
+    writeCall(
+      this.#connection.output,
+      id,
+      callee.target,
+      callee.id,
+      callee.index,
+      waits ? timeout : undefined,
+      references,
+      payload,
+    );
+    this.#connection.schedule();
+    return new Promise((resolve, reject) => {
+      const pending: Pending = { callee, resolve, reject };
+      if (this.#alive++ === 0) this.#connection.keepAlive(true);
+      this.#pending.set(id, pending);
+      if (timeout !== undefined) this.#limitTime(id, pending, waits, timeout);
+      if (signal) this.#listen(id, pending, waits, signal);
+    });
+  }
+
+  #encode(callee: Callee, args: unknown[], references: number[]): Uint8Array {
+    if (args.length === 0) return noPayload;
+    let payload: Uint8Array;
+    try {
+      payload = this.#serializer.encode(args, this.#holds.outgoing(references));
+    } catch (error) {
+      throw withRoot(error, "args");
+    }
+    if (payload.length > this.#maxPayloadBytes) {
+      throw new LimitExceededError(
+        `Cannot call "${callee.method}" on typeid "${callee.typeid}": its arguments are ${payload.length} bytes, the server takes ${this.#maxPayloadBytes} (limit maxMessageBytes): send less at once or raise the limit`,
+      );
+    }
+    return payload;
+  }
+
+  #limitTime(id: number, pending: Pending, waits: boolean, timeout: number): void {
+    const { callee } = pending;
+    pending.timer = setTimeout(() => {
+      this.#abandon(
+        id,
+        new TimeoutError(
+          `"${callee.method}" on typeid "${callee.typeid}" did not finish in ${timeout} ms`,
+        ),
+      );
+    }, waits ? timeout + verdictTimeout : timeout);
+  }
+
+  #listen(id: number, pending: Pending, waits: boolean, signal: AbortSignal): void {
+    pending.signal = signal;
+    pending.onAbort = () => {
+      if (!waits) return this.#abandon(id, signal.reason);
+      // The server decides: what it granted before the cancel arrives is still delivered.
+      pending.aborted = true;
+      this.#cancel(id);
+      clearTimeout(pending.timer);
+      pending.timer = setTimeout(() => this.#abandon(id, signal.reason), verdictTimeout);
+    };
+    signal.addEventListener("abort", pending.onAbort, { once: true });
+  }
+
+  /** Nobody waits any more: rejects at once; what still comes is given back. */
+  #abandon(id: number, reason: unknown): void {
+    const pending = this.#take(id);
+    if (!pending) return;
+    this.#cancel(id);
+    pending.reject(reason);
+  }
+
+  #cancel(id: number): void {
+    writeCancel(this.#connection.output, id);
+    this.#connection.schedule();
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    if (!pending) return undefined;
+    this.#pending.delete(id);
+    if (--this.#alive === 0) this.#connection.keepAlive(false);
+    if (pending.timer) clearTimeout(pending.timer);
+    if (pending.onAbort) pending.signal!.removeEventListener("abort", pending.onAbort);
+    return pending;
+  }
+
+  // What the connection tells.
+
+  message(kind: number, fields: Fields): void {
+    switch (kind) {
+      case Kind.Reply:
+        return this.#reply(readReply(fields));
+      case Kind.Piece:
+        return this.#piece(fields);
+      case Kind.Table:
+        return this.#holds.addTable(readTable(fields.json()));
+      case Kind.Bye:
+        this.#farewell = String(fields.json()["reason"]);
+        return;
+      default:
+        throw new ProtocolError(`Unexpected message of kind ${kind} from the server`);
+    }
+  }
+
+  closed(reason: Error): void {
+    const pending = [...this.#pending.keys()];
+    for (const id of pending) {
+      const { callee, reject } = this.#take(id)!;
+      reject(this.#closedError(callee, reason));
+    }
+    this.#longReplies.clear();
+    this.#holds.clear();
+    this.#resolveEnded(this.#ending(reason));
+  }
+
+  #ending(reason: Error): Ended {
+    if (this.#closing) return { by: "close" };
+    if (this.#shuttingDown) return { by: "shutdown" };
+    if (this.#farewell !== undefined) {
+      return {
+        by: "server",
+        error: new ConnectionClosedError(`The server ended: ${this.#farewell}`),
+      };
+    }
+    return { by: "lost", error: reason };
+  }
+
+  #closedError(callee: Callee, reason: Error): ConnectionClosedError {
+    const why = this.#farewell === undefined
+      ? reason.message
+      : `the server ended: ${this.#farewell}`;
+    return new ConnectionClosedError(
+      `Cannot finish "${callee.method}" on typeid "${callee.typeid}": the connection to "${this.address}" is closed: ${why}`,
+      { cause: reason },
+    );
+  }
+
+  #piece(fields: Fields): void {
+    const id = fields.varint();
+    const totalBytes = fields.varint();
+    const maxBytes = this.#options.limits.maxMessageBytes + envelopeBytes;
+    if (totalBytes > maxBytes) {
+      throw new ProtocolError(`A reply of ${totalBytes} bytes exceeds the limit of ${maxBytes}`);
+    }
+    let reply = this.#longReplies.get(id);
+    if (!reply) {
+      this.#longReplies.set(id, reply = { body: new Uint8Array(totalBytes), filledBytes: 0 });
+    }
+    const piece = fields.rest();
+    if (reply.filledBytes + piece.length > reply.body.length) {
+      throw new ProtocolError(`The pieces of reply ${id} are longer than announced`);
+    }
+    reply.body.set(piece, reply.filledBytes);
+    reply.filledBytes += piece.length;
+    if (reply.filledBytes < reply.body.length) return;
+    this.#longReplies.delete(id);
+    const whole = new Fields(reply.body);
+    if (whole.byte() !== Kind.Reply) throw new ProtocolError("Only replies travel in pieces");
+    this.#reply(readReply(whole));
+  }
+
+  #reply(reply: Reply): void {
+    const pending = this.#take(reply.id);
+    if (!pending) return this.#refuse(reply);
+    const { callee, resolve, reject } = pending;
+    let value: unknown;
+    try {
+      value = this.#decode(reply);
+    } catch (error) {
+      if (reply.status === Status.Handle) this.#giveBackHandle(reply.handleId);
+      return reject(error);
+    }
+    switch (reply.status) {
+      case Status.Value:
+        return resolve(value);
+      case Status.Error:
+        return reject(rebuildException(value, this.#errors, callee));
+      case Status.Cancelled:
+        return reject(pending.aborted ? pending.signal!.reason : cancelled(callee));
+      default:
+        return resolve(this.#handle(reply, value, callee));
+    }
+  }
+
+  #decode(reply: Reply): unknown {
+    const { payload, references } = reply;
+    if (payload.length === 0) return undefined;
+    return this.#holds.receive(
+      references,
+      (incoming) => this.#serializer.decode(payload, incoming),
+    );
+  }
+
+  /** A reply that nobody takes gives back all that it brought. */
+  #refuse(reply: Reply): void {
+    this.#holds.refuse(reply.references);
+    if (reply.status === Status.Handle) this.#giveBackHandle(reply.handleId);
+  }
+
+  #giveBackHandle(id: number): void {
+    if (id !== 0) this.#callHandle(id, "return", "return").catch(() => {});
+  }
+
+  #handle(reply: Reply, value: unknown, callee: Callee): unknown {
+    if (reply.handleKind !== HandleKind.Iterator) {
+      this.#giveBackHandle(reply.handleId);
+      throw new ProtocolError(`Unknown kind of handle: ${reply.handleKind}`);
+    }
+    const source = {
+      next: () => this.#callHandle(reply.handleId, "next", callee.method) as Promise<Items>,
+      return: async () => {
+        if (this.usable) await this.#callHandle(reply.handleId, "return", callee.method);
+      },
+    };
+    return new RemoteIterator(source, value as Items);
+  }
+
+  #callHandle(
+    id: number,
+    name: typeof iteratorMethods[number],
+    method: string,
+  ): Promise<unknown> {
+    const index = iteratorMethods.indexOf(name);
+    return this.#call({ target: Target.Handle, id, index, typeid: "iterator", method }, []);
+  }
+}
+
+function cancelled(callee: Callee): ManagerError {
+  return new ManagerError(
+    `"${callee.method}" on typeid "${callee.typeid}" was cancelled by the server`,
+  );
+}
+
+function finite(timeout: number | undefined): number | undefined {
+  if (timeout === undefined || timeout === Infinity) return undefined;
+  return Math.min(Math.ceil(timeout), 0x7fffffff);
+}

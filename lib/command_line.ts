@@ -1,0 +1,154 @@
+/**
+ * The command lines that start a program of this library in each runtime. Pure functions.
+ *
+ * Above: `spawn.ts`. Below: nothing.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseAddress } from "./wire/address.ts";
+
+/** Flags of Node and Bun that are about this one run; those that have a value of their own. */
+const flagsWithValue = new Set([
+  "-e",
+  "--eval",
+  "-p",
+  "--print",
+  "-pe",
+  "--input-type",
+  "--inspect-port",
+  "--debug-port",
+  "--inspect-publish-uid",
+  "--watch-path",
+  "--watch-kill-signal",
+  "--run",
+  "--experimental-sea-config",
+  "--build-sea",
+  "--build-snapshot-config",
+  "--cwd",
+  "-F",
+  "--filter",
+]);
+
+/** The same, without a value. */
+const flagsWithoutValue = new Set([
+  "-",
+  "-i",
+  "--interactive",
+  "-c",
+  "--check",
+  "-b",
+  "--bun",
+  "--hot",
+  "--silent",
+  "--if-present",
+  "--no-orphans",
+  "--no-clear-screen",
+  "--workspaces",
+  "--parallel",
+  "--sequential",
+  "--build-snapshot",
+  "--prof-process",
+  "--entry-url",
+  "--experimental-default-type",
+]);
+
+/** Whole families: `--inspect-brk`, `--test-name-pattern`, `--watch-preserve-output`, ... */
+const families = ["--inspect", "--test", "--experimental-test", "--watch"];
+
+/** The `--test-` flags whose value may be the next argument. */
+const testFlagWithValue =
+  /^--(experimental-)?test-(concurrency|name-pattern|skip-pattern|reporter|reporter-destination|shard|timeout|isolation|global-setup|rerun-failures|random-seed|coverage-(include|exclude|lines|branches|functions))$/;
+
+/**
+ * The flags of a Node or Bun process that a child of the same runtime gets too: all but those of
+ * inspecting, evaluating, testing and watching, with their values.
+ */
+export function inheritedArguments(execArgv: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < execArgv.length; i++) {
+    const argument = execArgv[i]!;
+    const name = argument.split("=", 1)[0]!;
+    if (!isOwn(name)) {
+      kept.push(argument);
+      continue;
+    }
+    const next = execArgv[i + 1];
+    const takesNext = flagsWithValue.has(name) || testFlagWithValue.test(name);
+    if (takesNext && name === argument && next !== undefined && !next.startsWith("-")) i++;
+  }
+  return kept;
+}
+
+function isOwn(name: string): boolean {
+  if (flagsWithValue.has(name) || flagsWithoutValue.has(name)) return true;
+  return families.some((family) => name === family || name.startsWith(`${family}-`));
+}
+
+/** What the command line of a Deno child depends on. */
+export interface DenoCommand {
+  /** The program: a `file:` or `https:` URL. */
+  entry: URL;
+  /** The modules that it will import, as URLs. */
+  modules: readonly string[];
+  /** The path of the configuration file. */
+  config?: string | undefined;
+  /** Where the server will listen. */
+  address: string;
+  /** Flags beside the least ones, such as `--allow-env=HOME`, or all. */
+  permissions?: "all" | readonly string[] | undefined;
+  /** Other flags of `deno run`. */
+  args?: readonly string[];
+}
+
+/** The arguments that run a program in Deno with the least permissions that work. */
+export function denoArguments(command: DenoCommand): string[] {
+  const { entry, modules, config, address, permissions = [], args = [] } = command;
+  const flags = ["run", "--no-prompt"];
+  if (config !== undefined) flags.push("--config", config);
+  if (permissions === "all") {
+    flags.push("--allow-all");
+  } else {
+    flags.push(...leastPermissions(address), ...permissions.map(checkFlag));
+    // What is loaded ahead of the program needs no permission to read it, nor what it imports.
+    for (const module of modules) flags.push("--preload", module);
+  }
+  return [...flags, ...args, programArgument(entry)];
+}
+
+/** The flags without which a server cannot listen on the address. */
+export function leastPermissions(address: string): string[] {
+  const target = parseAddress(address);
+  const common = ["--allow-env=REFERENT_DEBUG", "--allow-sys=uid"];
+  if (target.kind === "memory") return common;
+  if (target.kind !== "unix") {
+    return [`--allow-net=${listItem(address.slice("tcp://".length))}`, ...common];
+  }
+  const directory = listItem(dirname(target.path));
+  return [
+    `--allow-net=unix:${listItem(target.path)}`,
+    `--allow-read=${directory}`,
+    `--allow-write=${directory}`,
+    ...common,
+  ];
+}
+
+/** A program as the last argument: a path, or the URL of what is not a file. */
+export function programArgument(entry: URL): string {
+  return entry.protocol === "file:" ? fileURLToPath(entry) : entry.href;
+}
+
+function checkFlag(flag: string): string {
+  if (/^--(allow|deny|ignore)-[a-z-]+(=|$)/.test(flag)) return flag;
+  throw new TypeError(
+    `The permission "${flag}" is not of the form "--allow-read=/path"; permissions are "all" or ` +
+      "an array of such flags",
+  );
+}
+
+/** The values of a flag are separated by commas; a comma in one is doubled. */
+function listItem(value: string): string {
+  return value.replaceAll(",", ",,");
+}

@@ -1,0 +1,295 @@
+/**
+ * The members of a manager: one user of a client, with the creation methods of the server's typeids
+ * and, where this process started the server, its process.
+ *
+ * Above: manager.ts. Below: client/client.ts, launch.ts.
+ *
+ * @module
+ */
+
+import { clearTimeout, setTimeout } from "node:timers";
+import type { Client, Ended } from "./client/client.ts";
+import { ConnectionClosedError, TimeoutError, UnknownObjectError } from "./errors.ts";
+import { builtins } from "./objects/builtins.ts";
+import { checkedOptions } from "./proxy.ts";
+import type { BuiltinCreators, Creators } from "./remote.ts";
+import type { DebugInfo } from "./server/control.ts";
+import { readTicket } from "./server/tickets.ts";
+import type { ServerProcess } from "./spawn.ts";
+
+/** Why a manager is unusable. */
+export interface Closed extends Ended {
+  /** The server process's exit code, where this process started it; null if a signal ended it. */
+  readonly exitCode?: number | null;
+  /** The signal that ended the server process, or null. */
+  readonly exitSignal?: string | null;
+}
+
+/** How long to wait for the end of a server. */
+export interface JoinOptions {
+  /** Milliseconds; after them TimeoutError. Default: no limit. */
+  timeout?: number;
+  /** Ends the waiting; `join` rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** How to publish. */
+export interface PublishOptions {
+  /** Take the name over if another object has it. */
+  replace?: boolean;
+}
+
+/** What every manager has, whatever its typeids. */
+export interface ManagerMembers<T> {
+  /** Where the server listens. */
+  readonly address: string;
+  /**
+   * What a child process needs to join with a plain `Manager.connect()`: pass
+   * `{ env: { ...process.env, ...manager.env } }` when you spawn it. It holds the authkey.
+   */
+  readonly env: Record<string, string>;
+  /** Resolves when this manager is unusable, and says why; never rejects. */
+  readonly closed: Promise<Closed>;
+  /** Makes a shared object by the name of its typeid. Rejects as the creation method does. */
+  create<P = unknown>(typeid: string, ...args: unknown[]): Promise<P>;
+  /**
+   * Gives an object a name, under which every client finds it until somebody unpublishes it. The same
+   * object again is no change; another one is NameTakenError unless `replace`.
+   */
+  publish(name: string, proxy: object, options?: PublishOptions): Promise<void>;
+  /** The object of this name; undefined if there is none. */
+  lookup<P = unknown>(name: string): Promise<P | undefined>;
+  /** Takes the name away; false if there was none. The object lives on while somebody holds it. */
+  unpublish(name: string): Promise<boolean>;
+  /**
+   * Creation methods that find or create in one step: `await manager.named("jobs").list()`. Arguments
+   * count only on creation; a name of another typeid is a TypeError; a failure keeps no name.
+   */
+  named(name: string): BuiltinCreators & Creators<T>;
+  /** The proxy of a ticket that `exportProxy` made, in any process that has the authkey. */
+  importProxy<P = unknown>(ticket: string): Promise<P>;
+  /** How many objects a session, a name or a ticket holds. Python: `_number_of_objects`. */
+  numberOfObjects(): Promise<number>;
+  /** What the server holds and does, as data. Python: `_debug_info`. */
+  debugInfo(): Promise<DebugInfo>;
+  /** Writes what was issued, rejects what is pending, ends this session. Again: nothing. */
+  close(): Promise<void>;
+  /**
+   * Ends the server in order. The process that started it terminates it after `timeout` milliseconds
+   * (default 10 000), then kills it; any other gets TimeoutError. Again: waits for the same end.
+   */
+  shutdown(options?: { timeout?: number }): Promise<void>;
+  /**
+   * Waits for the end of the server process where this process started it, else until this manager is
+   * unusable. Only this keeps the process alive while nothing is called. Python: `join`.
+   */
+  join(options?: JoinOptions): Promise<void>;
+  /** `shutdown()` for whoever started the server, `close()` for the others. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What stands behind a manager. */
+export interface FacadeParts {
+  readonly client: Client;
+  readonly env: Record<string, string>;
+  /** The server process, where this process started it. */
+  readonly process?: ServerProcess;
+  /** This manager does not use the client any more. */
+  readonly leave: () => void;
+  /** `shutdown` or `close`. */
+  readonly disposal: "shutdown" | "close";
+}
+
+const defaultShutdownTimeout = 10_000;
+/** Milliseconds between SIGTERM and SIGKILL. */
+const killDelay = 1_000;
+/** Milliseconds that the end of a process may come after the end of its connection. */
+const exitDelay = 1_000;
+
+/** The members of a manager; the creation methods are properties of each instance. */
+export class ManagerFacade implements ManagerMembers<unknown> {
+  readonly env: Record<string, string>;
+  readonly closed: Promise<Closed>;
+  readonly #parts: FacadeParts;
+  readonly #resolveLeft: (closed: Closed) => void;
+  #left = false;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(parts: FacadeParts) {
+    this.env = parts.env;
+    this.#parts = parts;
+    let resolveLeft!: (closed: Closed) => void;
+    const left = new Promise<Closed>((resolve) => resolveLeft = resolve);
+    this.#resolveLeft = resolveLeft;
+    this.closed = Promise.race([
+      left,
+      parts.client.ended.then((ended) => this.#describeEnd(ended)),
+    ]);
+    const create = (typeid: string, args: unknown[]) => this.#call("create", [typeid, args]);
+    Object.defineProperties(this, this.#creators(create));
+  }
+
+  get address(): string {
+    return this.#parts.client.address;
+  }
+
+  async create<P>(typeid: string, ...args: unknown[]): Promise<P> {
+    return await this.#call("create", [typeid, args]) as P;
+  }
+
+  async publish(name: string, proxy: object, options: PublishOptions = {}): Promise<void> {
+    await this.#call("publish", [name, proxy, options.replace ?? false]);
+  }
+
+  async lookup<P>(name: string): Promise<P | undefined> {
+    return await this.#call("lookup", [name]) as P | undefined;
+  }
+
+  async unpublish(name: string): Promise<boolean> {
+    return await this.#call("unpublish", [name]) as boolean;
+  }
+
+  named(name: string): BuiltinCreators & Creators<unknown> {
+    const create = (typeid: string, args: unknown[]) => this.#call("named", [name, typeid, args]);
+    return Object.create(null, this.#creators(create));
+  }
+
+  async importProxy<P>(ticket: string): Promise<P> {
+    const { epoch, address, secret } = readTicket(ticket);
+    const { client } = this.#parts;
+    if (epoch !== client.epoch) {
+      throw new UnknownObjectError(
+        address === client.address
+          ? `The ticket is of an earlier server at "${address}", which has ended: ask for a new one`
+          : `The ticket is of the server at "${address}", this manager is connected to "${client.address}": import it with a manager of that server`,
+      );
+    }
+    return await this.#call("importProxy", [secret]) as P;
+  }
+
+  async numberOfObjects(): Promise<number> {
+    return await this.#call("numberOfObjects", []) as number;
+  }
+
+  async debugInfo(): Promise<DebugInfo> {
+    return await this.#call("debugInfo", []) as DebugInfo;
+  }
+
+  // deno-lint-ignore require-await -- a promise, so that the end may become asynchronous
+  async close(): Promise<void> {
+    this.#leave();
+  }
+
+  shutdown(options: { timeout?: number } = {}): Promise<void> {
+    this.#shutdown ??= this.#end(options.timeout ?? defaultShutdownTimeout);
+    return this.#shutdown;
+  }
+
+  async join(options: JoinOptions = {}): Promise<void> {
+    const { timeout, signal } = checkedOptions(options);
+    const { process, client } = this.#parts;
+    signal?.throwIfAborted();
+    process?.ref();
+    const release = client.stayAlive();
+    try {
+      const ended: Promise<unknown> = process?.exited ?? this.closed;
+      await within(ended, timeout, signal, "The server has not ended");
+    } finally {
+      process?.unref();
+      release();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this[this.#parts.disposal]();
+  }
+
+  #call(...[method, args]: Parameters<Client["callServer"]>): Promise<unknown> {
+    if (this.#left && this.#parts.client.usable) {
+      return Promise.reject(
+        new ConnectionClosedError(`Cannot call "${method}": this manager was closed`, {
+          cause: new ConnectionClosedError("This manager was closed"),
+        }),
+      );
+    }
+    return this.#parts.client.callServer(method, args);
+  }
+
+  #creators(create: (typeid: string, args: unknown[]) => Promise<unknown>): PropertyDescriptorMap {
+    const typeids = new Set([...builtins.keys(), ...this.#parts.client.types.keys()]);
+    return Object.fromEntries(
+      [...typeids].map((typeid) => [typeid, {
+        value: (...args: unknown[]) => create(typeid, args),
+        enumerable: true,
+      }]),
+    );
+  }
+
+  #leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#parts.leave();
+    if (this.#parts.client.usable) this.#resolveLeft({ by: "close" });
+  }
+
+  async #describeEnd(ended: Ended): Promise<Closed> {
+    const { process } = this.#parts;
+    if (!process || ended.by === "close") return ended;
+    const end = await inTime(process.exited, exitDelay);
+    return end ? { ...ended, exitCode: end.code, exitSignal: end.signal } : ended;
+  }
+
+  async #end(timeout: number): Promise<void> {
+    const { client, process } = this.#parts;
+    if (this.#left && !process) return;
+    const asked = client.usable ? client.shutdown().catch(() => {}) : Promise.resolve();
+    process?.endStdin();
+    const over = Promise.all([asked, client.ended, process?.exited]);
+    const ended = await inTime(over, timeout);
+    if (!ended && !process) {
+      throw new TimeoutError(`The server at "${this.address}" did not end in ${timeout} ms`);
+    }
+    if (!ended) await kill(process!);
+    this.#leave();
+  }
+}
+
+async function kill(process: ServerProcess): Promise<void> {
+  process.kill("SIGTERM");
+  if (await inTime(process.exited, killDelay)) return;
+  process.kill("SIGKILL");
+  await process.exited;
+}
+
+/** What the promise gives, or undefined after the time. */
+async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function within<T>(
+  promise: Promise<T>,
+  timeout: number | undefined,
+  signal: AbortSignal | undefined,
+  what: string,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = timeout === undefined || timeout === Infinity ? undefined : setTimeout(
+      () => reject(new TimeoutError(`${what} after ${timeout} ms`)),
+      timeout,
+    );
+    const abort = () => reject(signal!.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    });
+  });
+}

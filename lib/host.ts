@@ -1,0 +1,103 @@
+/**
+ * Servers in this process: `Manager.serve` on a socket, `Manager.local` in memory.
+ *
+ * Above: manager.ts. Below: server/server.ts, join.ts.
+ *
+ * @module
+ */
+
+import { ConnectionClosedError } from "./errors.ts";
+import { type Closed, ManagerFacade } from "./facade.ts";
+import { defaultStartTimeout, environmentOf, openClient } from "./join.ts";
+import { resolveLimits } from "./limits.ts";
+import {
+  checkOptions,
+  type CommonOptions,
+  type HostOptions,
+  type LocalOptions,
+  type ServeOptions,
+} from "./options.ts";
+import { thread } from "./process/child.ts";
+import { initialize, register } from "./server/config.ts";
+import { ObjectServer } from "./server/server.ts";
+import { typesOf } from "./types.ts";
+import { authkeyBytes, randomAuthkey } from "./wire/auth.ts";
+import { messagePack } from "./wire/serializer.ts";
+
+/** A server that this process hosts. Python: `Server`, as `get_server()` gives it. */
+export interface Server {
+  /** Where it listens. */
+  readonly address: string;
+  /** What a child process needs to join; it holds the authkey. */
+  readonly env: Record<string, string>;
+  /** Resolves when the server has ended and left nothing behind; never rejects. */
+  readonly closed: Promise<Closed>;
+  /** Ends the server in order. Again: waits for the same end. */
+  close(): Promise<void>;
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const defaultGrace = 5_000;
+
+/** `Manager.serve`. */
+export async function host(options: ServeOptions = {}): Promise<Server> {
+  checkOptions("serve", options);
+  const authkey = options.authkey === undefined ? randomAuthkey() : authkeyBytes(options.authkey);
+  const server = await makeServer(options, authkey);
+  await server.listen({ address: options.address, tls: options.tls });
+  const { address, serializer } = server;
+  const own = new ConnectionClosedError("its process closed it");
+  const close = () => server.close(own);
+  return {
+    address,
+    env: environmentOf({ address, authkey, serializer, tls: options.tls }),
+    closed: server.closed.then((error) =>
+      error === own ? { by: "close" } : { by: "shutdown", error }
+    ),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** `Manager.local`. */
+export async function hostInMemory(options: LocalOptions = {}): Promise<ManagerFacade> {
+  checkOptions("local", options);
+  const authkey = randomAuthkey();
+  const server = await makeServer(options, authkey);
+  const address = `memory:${thread.nextMemoryServer++}`;
+  server.owner.address = address;
+  thread.memoryServers.set(address, { server, authkey });
+  server.closed.then(() => thread.memoryServers.delete(address));
+  const client = await openClient(
+    { address, authkey, serializer: server.serializer },
+    {
+      limits: server.limits,
+      startTimeout: defaultStartTimeout,
+      callTimeout: options.callTimeout,
+      types: typesOf(options.types),
+    },
+  );
+  return new ManagerFacade({
+    client,
+    env: {},
+    leave: () => client.close(),
+    disposal: "shutdown",
+  });
+}
+
+async function makeServer(
+  options: CommonOptions & HostOptions,
+  authkey: Uint8Array,
+): Promise<ObjectServer> {
+  const registration = register(typesOf(options.types), options.builtins ?? true);
+  await initialize(options.initializer);
+  return new ObjectServer({
+    ...registration,
+    authkey,
+    serializer: options.serializer ?? messagePack,
+    limits: resolveLimits(options.limits),
+    shutdownTimeout: options.shutdownTimeout ?? defaultGrace,
+    idleTimeout: options.idleTimeout,
+  });
+}

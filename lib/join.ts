@@ -1,0 +1,214 @@
+/**
+ * Joining a server that runs already: from options, from the environment, or in this thread.
+ *
+ * Above: manager.ts, launch.ts, host.ts. Below: client/client.ts, transport.ts.
+ *
+ * @module
+ */
+
+import { Client } from "./client/client.ts";
+import { NotExposedError, UnknownObjectError } from "./errors.ts";
+import { exposedMethods } from "./exposure.ts";
+import { ManagerFacade } from "./facade.ts";
+import { type Limits, resolveLimits } from "./limits.ts";
+import { checkOptions, type ConnectOptions } from "./options.ts";
+import { thread } from "./process/child.ts";
+import { environment } from "./runtime.ts";
+import { serializers } from "./server/config.ts";
+import { type Types, typesOf } from "./types.ts";
+import { authkeyBytes, authkeyText } from "./wire/auth.ts";
+import { memoryPair } from "./wire/memory.ts";
+import { messagePack, type Serializer } from "./wire/serializer.ts";
+import { connect, parseAddress, type TlsOptions, type Transport } from "./wire/transport.ts";
+
+/** What it takes to join one server. */
+export interface Access {
+  readonly address: string;
+  readonly authkey: Uint8Array;
+  readonly serializer: Serializer;
+  readonly tls?: TlsOptions;
+}
+
+/** How a client is to behave. */
+export interface ClientSettings {
+  readonly limits: Limits;
+  readonly startTimeout: number;
+  readonly callTimeout?: number;
+  readonly types: Types;
+}
+
+/** Milliseconds to start or to connect, unless the options say otherwise. */
+export const defaultStartTimeout = 10_000;
+
+/** `Manager.connect`. */
+export async function join(options: ConnectOptions = {}): Promise<ManagerFacade> {
+  checkOptions("connect", options);
+  const settings: ClientSettings = {
+    limits: resolveLimits(options.limits),
+    startTimeout: options.startTimeout ?? defaultStartTimeout,
+    callTimeout: options.callTimeout,
+    types: typesOf(options.types),
+  };
+  const access = accessOf(options);
+  const { client, leave } = options.address === undefined
+    ? await shareClient(access, settings)
+    : await ownClient(access, settings);
+  try {
+    compareTypes(client, settings.types);
+  } catch (error) {
+    leave();
+    throw error;
+  }
+  return new ManagerFacade({ client, env: environmentOf(access), leave, disposal: "close" });
+}
+
+/** What a child needs to join; nothing for a server in memory. */
+export function environmentOf(
+  { address, authkey, serializer, tls }: Access,
+): Record<string, string> {
+  if (parseAddress(address).kind === "memory") return {};
+  const authorities = tls?.ca ?? tls?.cert;
+  return {
+    REFERENT_ADDRESS: address,
+    REFERENT_AUTHKEY: authkeyText(authkey),
+    REFERENT_SERIALIZER: serializer.name,
+    ...(authorities === undefined ? {} : { REFERENT_TLS_CA: [authorities].flat().join("\n") }),
+  };
+}
+
+/** Connects one client. */
+export async function openClient(access: Access, settings: ClientSettings): Promise<Client> {
+  const { address, authkey, serializer, tls } = access;
+  const { startTimeout, limits, callTimeout, types } = settings;
+  return await Client.connect(await openTransport(address, tls, startTimeout), {
+    address,
+    authkey,
+    serializer,
+    limits,
+    timeout: startTimeout,
+    callTimeout,
+    errors: types.errors,
+    remote: !["unix", "memory"].includes(parseAddress(address).kind),
+  });
+}
+
+async function openTransport(
+  address: string,
+  tls: TlsOptions | undefined,
+  timeout: number,
+): Promise<Transport> {
+  if (parseAddress(address).kind !== "memory") return await connect(address, { tls, timeout });
+  const [ours, theirs] = memoryPair();
+  memoryServer(address).server.accept(theirs);
+  return ours;
+}
+
+function memoryServer(address: string) {
+  const found = thread.memoryServers.get(address);
+  if (found) return found;
+  throw new UnknownObjectError(
+    `No server in this thread has the address "${address}": it has ended or lives in another thread`,
+  );
+}
+
+async function ownClient(
+  access: Access,
+  settings: ClientSettings,
+): Promise<{ client: Client; leave: () => void }> {
+  const client = await openClient(access, settings);
+  return { client, leave: () => client.close() };
+}
+
+/** All managers of this thread that join by the environment use one client; the last one closes it. */
+async function shareClient(
+  access: Access,
+  settings: ClientSettings,
+): Promise<{ client: Client; leave: () => void }> {
+  const { address } = access;
+  let shared = thread.sharedClients.get(address);
+  if (!shared) {
+    shared = { client: openClient(access, settings), users: 0 };
+    thread.sharedClients.set(address, shared);
+    const forget = () => {
+      if (thread.sharedClients.get(address) === shared) thread.sharedClients.delete(address);
+    };
+    shared.client.then((client) => client.ended.then(forget), forget);
+  }
+  const current = shared;
+  current.users++;
+  try {
+    const client = await current.client;
+    client.addErrors(settings.types.errors);
+    const leave = () => {
+      if (--current.users > 0) return;
+      thread.sharedClients.delete(address);
+      client.close();
+    };
+    return { client, leave };
+  } catch (error) {
+    current.users--;
+    throw error;
+  }
+}
+
+function accessOf(options: ConnectOptions): Access {
+  const { env } = options;
+  const variable = (name: string) => env ? env[name] : environment(name);
+  const address = options.address ?? variable("REFERENT_ADDRESS");
+  if (!address) {
+    throw new TypeError(
+      "Manager.connect() needs an address: pass { address, authkey }, or start this process with the manager's `env`, which sets REFERENT_ADDRESS",
+    );
+  }
+  if (parseAddress(address).kind === "memory") {
+    const { authkey, server } = memoryServer(address);
+    return { address, authkey, serializer: server.serializer };
+  }
+  const authkey = options.authkey ?? variable("REFERENT_AUTHKEY");
+  if (!authkey) {
+    throw new TypeError(
+      `Manager.connect() needs the authkey of "${address}": pass { authkey }, or start this process with the manager's \`env\`, which sets REFERENT_AUTHKEY`,
+    );
+  }
+  const ca = variable("REFERENT_TLS_CA");
+  return {
+    address,
+    authkey: authkeyBytes(authkey),
+    serializer: options.serializer ?? namedSerializer(variable("REFERENT_SERIALIZER")),
+    tls: options.tls ?? (ca && address.startsWith("tls:") ? { ca } : undefined),
+  };
+}
+
+function namedSerializer(name: string | undefined): Serializer {
+  if (!name) return messagePack;
+  const found = serializers.get(name);
+  if (found) return found;
+  throw new TypeError(
+    `The server uses the serializer "${name}", which is not built in: pass it as { serializer }`,
+  );
+}
+
+/** Refuses a server that lacks a typeid or a method of the types that the client was given. */
+function compareTypes(client: Client, types: Types): void {
+  for (const [typeid, definition] of types.definitions) {
+    const announced = client.types.get(typeid);
+    const where = announced?.module ??
+      [...client.types.values()].find((type) => type.module)?.module;
+    const server = `the server at "${client.address}"${
+      where ? ` (its types are of "${where}")` : ""
+    }`;
+    if (!announced) {
+      throw new UnknownObjectError(
+        `The typeid "${typeid}" is missing on ${server}: start it with the same types`,
+      );
+    }
+    if (!announced.table || !definition.class) continue;
+    const served = new Set(announced.table.methods.map((method) => method.name));
+    for (const method of exposedMethods(definition.class.prototype, definition.exposed)) {
+      if (served.has(method)) continue;
+      throw new NotExposedError(
+        `The method "${method}" of typeid "${typeid}" is missing on ${server}: start it with the same types`,
+      );
+    }
+  }
+}

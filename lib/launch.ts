@@ -1,0 +1,141 @@
+/**
+ * `Manager.start`: a server in a process of its own, and a client of it.
+ *
+ * Above: manager.ts. Below: spawn.ts, join.ts.
+ *
+ * @module
+ */
+
+import { randomBytes } from "node:crypto";
+import { dirname, join as joinPath } from "node:path";
+import { ProcessError } from "./errors.ts";
+import { ManagerFacade } from "./facade.ts";
+import { type Access, defaultStartTimeout, environmentOf, openClient } from "./join.ts";
+import { resolveLimits } from "./limits.ts";
+import { checkOptions, type StartOptions } from "./options.ts";
+import { thread } from "./process/child.ts";
+import { register, serializers, type ServerConfig } from "./server/config.ts";
+import { type ServerProcess, spawnServer } from "./spawn.ts";
+import { type Types, typesOf } from "./types.ts";
+import { authkeyBytes, authkeyText, randomAuthkey } from "./wire/auth.ts";
+import { messagePack, type Serializer } from "./wire/serializer.ts";
+import { newSocketPath, parseAddress, type TlsOptions } from "./wire/transport.ts";
+
+const defaultGrace = 5_000;
+
+/** `Manager.start`. */
+export async function launch(options: StartOptions = {}): Promise<ManagerFacade> {
+  checkOptions("start", options);
+  refuseWhileImporting();
+  const types = typesOf(options.types);
+  register(types, options.builtins ?? true); // finds what is wrong before a process is started
+  const settings = {
+    limits: resolveLimits(options.limits),
+    startTimeout: options.startTimeout ?? defaultStartTimeout,
+    callTimeout: options.callTimeout,
+    types,
+  };
+  const authkey = options.authkey === undefined ? randomAuthkey() : authkeyBytes(options.authkey);
+  const serializer = sendableSerializer(options.serializer ?? messagePack, types);
+  const address = options.address ?? `unix:${newSocketPath()}`;
+  const config = configOf(options, types, { address, authkey, serializer, tls: options.tls });
+  const process = await spawn(options, config, settings.startTimeout);
+  try {
+    const access: Access = {
+      address: String(process.ready["address"]),
+      authkey,
+      serializer,
+      tls: clientTls(options.tls),
+    };
+    const client = await openClient(access, settings);
+    return new ManagerFacade({
+      client,
+      env: environmentOf(access),
+      process,
+      leave: () => client.close(),
+      disposal: "shutdown",
+    });
+  } catch (error) {
+    process.kill("SIGKILL");
+    await process.exited;
+    throw error;
+  }
+}
+
+function configOf(options: StartOptions, types: Types, access: Access): ServerConfig {
+  return {
+    nonce: randomBytes(16).toString("hex"),
+    address: access.address,
+    makeDirectory: options.address === undefined,
+    tls: access.tls,
+    authkey: authkeyText(access.authkey),
+    serializer: access.serializer.name,
+    // JSON has no infinity.
+    limits: Object.fromEntries(
+      Object.entries(options.limits ?? {}).map(([name, value]) => [
+        name,
+        value === Infinity ? Number.MAX_VALUE : value,
+      ]),
+    ),
+    modules: types.modules,
+    builtins: options.builtins ?? true,
+    shutdownTimeout: options.shutdownTimeout ?? defaultGrace,
+    idleTimeout: options.idleTimeout,
+    initializer: options.initializer,
+    detached: options.detached ?? false,
+  };
+}
+
+async function spawn(
+  options: StartOptions,
+  config: ServerConfig,
+  startTimeout: number,
+): Promise<ServerProcess> {
+  const modules = config.modules.map(({ url }) => url);
+  if (config.initializer) modules.push(config.initializer.module);
+  return await spawnServer({
+    runtime: options.runtime,
+    permissions: options.permissions,
+    stdio: options.stdio,
+    detached: options.detached,
+    logFile: options.detached ? logFile(config.address) : undefined,
+    config: { ...config },
+    nonce: config.nonce,
+    address: config.address,
+    modules,
+    startTimeout,
+  });
+}
+
+/** A detached server's output has no reader: it goes to a file beside the socket. */
+function logFile(address: string): string {
+  const parsed = parseAddress(address);
+  if (parsed.kind !== "unix") {
+    throw new TypeError(
+      `A detached server writes its log beside its socket: "${address}" has none, use a unix: address`,
+    );
+  }
+  return joinPath(dirname(parsed.path), "server.log");
+}
+
+function refuseWhileImporting(): void {
+  if (thread.importing === undefined) return;
+  throw new ProcessError(
+    `Cannot start a manager while the server imports "${thread.importing}": that module starts one itself; move the types into a module of their own`,
+  );
+}
+
+/** The server finds a user's serializer among the exports of the modules of types. */
+function sendableSerializer(serializer: Serializer, types: Types): Serializer {
+  if (serializers.get(serializer.name) === serializer || types.modules.length > 0) {
+    return serializer;
+  }
+  throw new TypeError(
+    `The server cannot load the serializer "${serializer.name}": export it from the module of your \`types\`, and pass these, too`,
+  );
+}
+
+/** The starter trusts the certificate that it gave to its server. */
+function clientTls(tls: TlsOptions | undefined): TlsOptions | undefined {
+  return tls && { ca: tls.ca ?? tls.cert, servername: tls.servername };
+}

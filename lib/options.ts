@@ -1,0 +1,143 @@
+/**
+ * The options of the entry functions: what each means, which function honours which, and what is
+ * wrong with a bad one.
+ *
+ * Above: manager.ts and users. Below: limits.ts, types.ts.
+ *
+ * @module
+ */
+
+import type { Limits } from "./limits.ts";
+import type { RuntimeOptions, ServerStdio } from "./spawn.ts";
+import type { TypeSet } from "./types.ts";
+import type { Serializer } from "./wire/serializer.ts";
+import type { TlsOptions } from "./wire/transport.ts";
+
+/** What the option `types` takes. */
+export type TypesOption = TypeSet | readonly TypeSet[];
+
+/** A function that runs once in the server before it listens. Python: `initializer` of `start()`. */
+export interface Initializer {
+  /** The URL of the module that exports it, such as `import.meta.resolve("./setup.ts")`. */
+  readonly module: string;
+  /** The name of the export. Default `default`. */
+  readonly export?: string;
+  /** Its arguments: values that JSON can carry. */
+  readonly args?: readonly unknown[];
+}
+
+/** Options of every entry function that hosts or joins a server. */
+export interface CommonOptions<S extends TypesOption = TypesOption> {
+  /** Your own classes: what `defineTypes` returned, or an array of it. */
+  types?: S;
+  /** How values become bytes; both sides need the same. Default: MessagePack. */
+  serializer?: Serializer;
+  /** Limits other than the defaults. */
+  limits?: Partial<Limits>;
+}
+
+/** Options that say where a server listens and who may join. */
+export interface AddressOptions {
+  /** `unix:/path`, `tcp://host:port` or `tls://host:port`. Default: a new Unix socket. */
+  address?: string;
+  /** The shared secret, 16 bytes or more. Default: 32 random bytes. */
+  authkey?: string | Uint8Array;
+  /** Certificates and keys of a `tls:` address, as PEM text. */
+  tls?: TlsOptions;
+}
+
+/** Options of everything that hosts a server. */
+export interface HostOptions {
+  /** `false`: no built-in typeids. Default `true`. */
+  builtins?: boolean;
+  /** Milliseconds that running calls have to finish at the end. Default 5 000. */
+  shutdownTimeout?: number;
+  /** Milliseconds without a session after which the server ends. Default: never. */
+  idleTimeout?: number;
+  /** Runs once in the server before it listens. */
+  initializer?: Initializer;
+}
+
+/** Options of everything that gives a client. */
+export interface ClientSideOptions {
+  /** Milliseconds for every call that does not wait for another caller. Default: no limit. */
+  callTimeout?: number;
+}
+
+/** Options of `Manager.start`. */
+export interface StartOptions<S extends TypesOption = TypesOption>
+  extends CommonOptions<S>, AddressOptions, HostOptions, ClientSideOptions {
+  /** The runtime of the server process. Default: the one of this process. */
+  runtime?: RuntimeOptions["name"] | RuntimeOptions;
+  /** Permissions of a Deno server beside the least: `"all"`, or flags. */
+  permissions?: "all" | readonly string[];
+  /** Where the server's output goes. Default `"pipe"`: to the stderr of this process. */
+  stdio?: ServerStdio;
+  /** The server outlives this process; it writes a log file beside its socket. */
+  detached?: boolean;
+  /** Milliseconds until the server must be ready. Default 10 000. */
+  startTimeout?: number;
+}
+
+/** Options of `Manager.connect`. */
+export interface ConnectOptions<S extends TypesOption = TypesOption>
+  extends CommonOptions<S>, AddressOptions, ClientSideOptions {
+  /** Where `address`, `authkey` and the rest are looked up: a manager's `env`. Default: the environment. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds to connect and authenticate. Default 10 000. */
+  startTimeout?: number;
+}
+
+/** Options of `Manager.serve`. */
+export interface ServeOptions<S extends TypesOption = TypesOption>
+  extends CommonOptions<S>, AddressOptions, HostOptions {}
+
+/** Options of `Manager.local`. */
+export interface LocalOptions<S extends TypesOption = TypesOption>
+  extends
+    CommonOptions<S>,
+    ClientSideOptions,
+    Pick<HostOptions, "builtins" | "initializer" | "shutdownTimeout"> {}
+
+const common = ["types", "serializer", "limits"] as const;
+const addressing = ["address", "authkey", "tls"] as const;
+const hosting = ["builtins", "shutdownTimeout", "idleTimeout", "initializer"] as const;
+
+const honoured = {
+  start: [
+    ...common,
+    ...addressing,
+    ...hosting,
+    "callTimeout",
+    "startTimeout",
+    "runtime",
+    "permissions",
+    "stdio",
+    "detached",
+  ],
+  connect: [...common, ...addressing, "callTimeout", "startTimeout", "env"],
+  serve: [...common, ...addressing, ...hosting],
+  local: [...common, "builtins", "shutdownTimeout", "initializer", "callTimeout"],
+} as const;
+
+const milliseconds = ["callTimeout", "startTimeout", "shutdownTimeout", "idleTimeout"] as const;
+
+/** Refuses an option that the entry function cannot honour, and a duration that is none. */
+export function checkOptions(entry: keyof typeof honoured, options: object): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Manager.${entry}() takes an object of options, got "${String(options)}"`);
+  }
+  const known: readonly string[] = honoured[entry];
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (!known.includes(name)) {
+      throw new TypeError(
+        `Manager.${entry}() cannot honour the option "${name}": it takes ${known.join(", ")}`,
+      );
+    }
+    if (!(milliseconds as readonly string[]).includes(name)) continue;
+    if (typeof value !== "number" || !(value >= 0)) {
+      throw new RangeError(`The option "${name}" takes 0 or more milliseconds, got "${value}"`);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * The only module state of the library: what this process was started with, and what lives in this
+ * thread - the servers in memory, and the client that everybody who joins by the environment shares.
+ *
+ * Above: manager.ts, server/main.ts. Below: nothing that runs.
+ *
+ * @module
+ */
+
+import type { Client } from "../client/client.ts";
+import type { ObjectServer } from "../server/server.ts";
+
+/** A client that several managers of this thread use. */
+export interface SharedClient {
+  readonly client: Promise<Client>;
+  /** How many managers use it; the last one closes it. */
+  users: number;
+}
+
+/** A server in this thread, and what it takes to join it. */
+export interface MemoryServer {
+  readonly server: ObjectServer;
+  readonly authkey: Uint8Array;
+}
+
+/** What lives in this thread. */
+export const thread: {
+  /** The user's module that this server process is importing at the moment. */
+  importing: string | undefined;
+  /** By address. */
+  readonly sharedClients: Map<string, SharedClient>;
+  /** By address. */
+  readonly memoryServers: Map<string, MemoryServer>;
+  nextMemoryServer: number;
+} = {
+  importing: undefined,
+  sharedClients: new Map(),
+  memoryServers: new Map(),
+  nextMemoryServer: 1,
+};

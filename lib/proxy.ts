@@ -1,0 +1,380 @@
+/**
+ * Proxies: plain objects whose methods ask the proxy's owner - a client, or the server for its own
+ * objects - to evaluate them on the referent; and the functions that work on any proxy.
+ *
+ * Above: manager.ts and users. Below: the owners, which implement {@linkcode ProxyOwner}.
+ *
+ * @module
+ */
+
+import { NotExposedError, ReleasedError } from "./errors.ts";
+import { attributesOf } from "./attributes.ts";
+import { firstMethod, type MethodTable, universalMethods } from "./wire/protocol.ts";
+
+/** How long to wait for one call, and what ends it early. */
+export interface CallOptions {
+  /** Milliseconds; `undefined` and `Infinity`: no limit. */
+  timeout?: number;
+  /** Aborting it ends the call; the call rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** How long a ticket is good, and how often. */
+export interface ExportOptions {
+  /** How many times the ticket can be imported. Default 1. */
+  uses?: number;
+  /** Milliseconds until the ticket expires. Default 60 000. */
+  ttl?: number;
+}
+
+/** What identifies a shared object. Python: `Token`. */
+export interface Token {
+  /** The typeid under which it is shared. */
+  readonly typeid: string;
+  /** The address of its server. */
+  readonly address: string;
+  /** `<epoch>-<n>`: the server's life, and the object's number in it, which is never used again. */
+  readonly id: string;
+}
+
+/** What an owner knows of one object that it holds; all its proxies and views share it. */
+export interface Held {
+  /** The object's number in the server. */
+  readonly id: number;
+  /** What is exposed. */
+  readonly table: MethodTable;
+  /** Receipts not yet given back. */
+  receipts: number;
+  /** All receipts were given back: the proxies are dead. */
+  released: boolean;
+}
+
+/** Who carries out what proxies ask. */
+export interface ProxyOwner {
+  /** The address of the server. */
+  readonly address: string;
+  /** Identifies the server's life. */
+  readonly epoch: string;
+  /** Evaluates the method with this index: a universal one, or one of the table. */
+  call(held: Held, method: number, args: unknown[], options?: CallOptions): Promise<unknown>;
+  /** Gives back one receipt, or all. */
+  release(held: Held, all: boolean): void;
+  /** Makes a ticket. */
+  exportProxy(held: Held, options: ExportOptions): Promise<string>;
+}
+
+/** What stands behind a proxy. */
+export interface ProxyState {
+  /** Who carries out its calls. */
+  readonly owner: ProxyOwner;
+  /** The object. */
+  readonly held: Held;
+  /** Of a view: the defaults of its calls. */
+  readonly options: CallOptions | undefined;
+  /** Of a view: the proxy, which must not be collected before its views. */
+  readonly proxy: object | undefined;
+}
+
+/** Makes a constructor that returns what it is given, so that a subclass can put a private field on any object. */
+const Identity = function (object: object): object {
+  return object;
+} as unknown as new (object: object) => object;
+
+/** The unforgeable mark of a proxy: a private field, also on ES proxies. */
+class Mark extends Identity {
+  #state: ProxyState;
+  constructor(object: object, state: ProxyState) {
+    super(object);
+    this.#state = state;
+  }
+  static stateOf(value: object): ProxyState | undefined {
+    return #state in value ? value.#state : undefined;
+  }
+}
+
+/** The state behind a proxy; undefined for anything else. */
+export function stateOf(value: unknown): ProxyState | undefined {
+  return typeof value === "object" && value !== null ? Mark.stateOf(value) : undefined;
+}
+
+/** Makes the prototype that all proxies of one method table share. */
+export function makePrototype(table: MethodTable): object {
+  const prototype = Object.create(root);
+  table.methods.forEach(({ name }, index) => {
+    const method = {
+      [name](this: unknown, ...args: unknown[]): Promise<unknown> {
+        return ask(this, firstMethod + index, args, name);
+      },
+    }[name];
+    Object.defineProperty(prototype, name, { value: method, enumerable: true });
+  });
+  if (table.iterable) {
+    Object.defineProperty(prototype, Symbol.asyncIterator, { value: iterate });
+  }
+  return Object.freeze(prototype);
+}
+
+/** Makes a proxy. `prototype` is that of `held.table`. */
+export function makeProxy(prototype: object, owner: ProxyOwner, held: Held): object {
+  return makeObject(prototype, { owner, held, options: undefined, proxy: undefined });
+}
+
+function makeObject(prototype: object, state: ProxyState): object {
+  const plain = Object.defineProperty(Object.create(prototype), "toJSON", uncopyable);
+  new Mark(plain, state);
+  if (!state.held.table.attributes) return plain;
+  const attributes = attributesOf(plain);
+  new Mark(attributes, state);
+  return attributes;
+}
+
+/** What every proxy has; everything else of Object.prototype is left out on purpose. */
+const root: object = Object.freeze(Object.create(null, {
+  [Symbol.toPrimitive]: {
+    value(this: unknown): string {
+      return repr(this);
+    },
+  },
+  [Symbol.dispose]: {
+    value(this: unknown): void {
+      releaseProxy(this);
+    },
+  },
+  [Symbol.for("nodejs.util.inspect.custom")]: {
+    value(this: unknown): string {
+      return repr(this);
+    },
+  },
+  [Symbol.for("Deno.customInspect")]: {
+    value(this: unknown): string {
+      return repr(this);
+    },
+  },
+}));
+
+/** `JSON.stringify` and `structuredClone` read this; a copy of a proxy would be an empty object. */
+const uncopyable: PropertyDescriptor = {
+  enumerable: true,
+  get(): never {
+    throw new TypeError(
+      "Cannot copy a proxy or turn it into JSON: copy what it refers to with `await getValue(proxy)`, or pass the proxy on with `await exportProxy(proxy)`",
+    );
+  },
+};
+
+async function* iterate(this: unknown): AsyncGenerator<unknown> {
+  yield* await ask(this, universalMethods.indexOf("iterate"), []) as AsyncIterable<unknown>;
+}
+
+/** The one way from a proxy to its owner. */
+function ask(
+  proxy: unknown,
+  method: number,
+  args: unknown[],
+  name?: string,
+  options?: CallOptions,
+): Promise<unknown> {
+  const state = stateOf(proxy);
+  if (!state) {
+    return Promise.reject(
+      new TypeError(
+        `Cannot call ${name ? `"${name}"` : "a method"} without its proxy: write proxy.${
+          name ?? "method"
+        }(...), or bind it`,
+      ),
+    );
+  }
+  const { owner, held } = state;
+  if (held.released) {
+    return Promise.reject(
+      new ReleasedError(
+        `Cannot use ${
+          describe(held)
+        }: it was released; receive the object again to get a new proxy`,
+      ),
+    );
+  }
+  return owner.call(held, method, args, mergeOptions(state.options, options));
+}
+
+/** A bad timeout or signal is a TypeError or RangeError here, not a call that never ends. */
+export function checkedOptions(options: CallOptions): CallOptions {
+  const { timeout, signal } = options;
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
+    throw new RangeError(`A timeout must be 0 or more milliseconds, got "${timeout}"`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`A signal must be an AbortSignal, got "${String(signal)}"`);
+  }
+  return options;
+}
+
+/** Takes timeout and signal out of the options argument of a call that waits; the rest of it is sent. */
+export function waitArguments(
+  args: unknown[],
+  position: number,
+  defaults: CallOptions | undefined,
+): { args: unknown[]; options: CallOptions | undefined } {
+  const own = args[position];
+  if (typeof own !== "object" || own === null) return { args, options: defaults };
+  const { timeout, signal, ...rest } = own as CallOptions & Record<string, unknown>;
+  checkedOptions({ timeout, signal });
+  return {
+    args: args.with(position, rest),
+    options: { timeout: timeout ?? defaults?.timeout, signal: signal ?? defaults?.signal },
+  };
+}
+
+function mergeOptions(defaults?: CallOptions, own?: CallOptions): CallOptions | undefined {
+  if (!defaults || !own) return own ?? defaults;
+  return { timeout: own.timeout ?? defaults.timeout, signal: own.signal ?? defaults.signal };
+}
+
+function required(value: unknown, action: string): ProxyState {
+  const state = stateOf(value);
+  if (!state) throw new TypeError(`Cannot ${action}: "${String(value)}" is not a proxy`);
+  return state;
+}
+
+function describe(held: Held): string {
+  const { proxyName, typeid } = held.table;
+  return `<${proxyName} object, typeid '${typeid}' at 0x${held.id.toString(16)}>`;
+}
+
+/**
+ * Whether the value is a proxy, of any manager.
+ *
+ * @example
+ * ```ts
+ * import { isProxy, Manager } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const list = await manager.list([1]);
+ * console.log(isProxy(list), isProxy([1])); // true false
+ * await manager.shutdown();
+ * ```
+ */
+export function isProxy(value: unknown): boolean {
+  return stateOf(value) !== undefined;
+}
+
+/** What identifies the proxy's referent: typeid, address and id. Anything but a proxy is a TypeError. Python: `proxy._token`. */
+export function tokenOf(proxy: unknown): Token {
+  const { owner, held } = required(proxy, "give a token");
+  return {
+    typeid: held.table.typeid,
+    address: owner.address,
+    id: `${owner.epoch}-${held.id}`,
+  };
+}
+
+/** The representation of the proxy, such as `<ListProxy object, typeid 'list' at 0x1>`. Python: `repr(proxy)`. */
+export function repr(proxy: unknown): string {
+  return describe(required(proxy, "represent").held);
+}
+
+/**
+ * The representation of the referent in Python's spelling, such as `[1, 2, 'hello', True, None]`; at
+ * most 1 MiB. Rejects as a method call does. Python: `str(proxy)`.
+ *
+ * @example
+ * ```ts
+ * import { Manager, str } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * console.log(await str(await manager.list([1, "two", null]))); // [1, 'two', None]
+ * await manager.shutdown();
+ * ```
+ */
+export async function str(proxy: unknown): Promise<string> {
+  required(proxy, "represent");
+  return await ask(proxy, universalMethods.indexOf("str"), []) as string;
+}
+
+/**
+ * A copy of the referent: an array of a list, a Map of a dict, a Set of a set, an object of a
+ * namespace. Proxies inside stay proxies. Rejects with SerializeError for objects that cannot be
+ * copied, such as an instance of a user's class. Python: `proxy._getvalue()`.
+ */
+export async function getValue<T = unknown>(proxy: unknown): Promise<T> {
+  required(proxy, "copy the referent");
+  return await ask(proxy, universalMethods.indexOf("getValue"), []) as T;
+}
+
+/**
+ * Evaluates `referent[name](...args)` in the server: resolves to a copy of the result, or to a proxy
+ * where the method's typeid says so. An exception of the method is thrown again here; a name that is
+ * not exposed rejects with NotExposedError. Python: `proxy._callmethod(name, args)`.
+ *
+ * @example
+ * ```ts
+ * import { callMethod, Manager } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const list = await manager.list([3, 4]);
+ * console.log(await callMethod(list, "at", [0], { timeout: 1000 })); // 3
+ * await manager.shutdown();
+ * ```
+ */
+export async function callMethod<T = unknown>(
+  proxy: unknown,
+  name: string,
+  args: readonly unknown[] = [],
+  options?: CallOptions,
+): Promise<T> {
+  const { held: { table } } = required(proxy, `call "${name}"`);
+  const index = table.methods.findIndex((method) => method.name === name);
+  if (index < 0) {
+    throw new NotExposedError(
+      `Cannot call "${name}" on typeid "${table.typeid}": method is not exposed`,
+    );
+  }
+  return await ask(
+    proxy,
+    firstMethod + index,
+    [...args],
+    name,
+    options && checkedOptions(options),
+  ) as T;
+}
+
+/**
+ * A view of the proxy whose calls have these options unless they bring their own. It is a new object
+ * without a hold of its own; everywhere else it counts as the proxy.
+ */
+export function withOptions<P extends object>(proxy: P, options: CallOptions): P {
+  const state = required(proxy, "set options");
+  return makeObject(Object.getPrototypeOf(proxy), {
+    ...state,
+    options: mergeOptions(state.options, checkedOptions(options)),
+    proxy: state.proxy ?? proxy,
+  }) as P;
+}
+
+/**
+ * Gives back one receipt of the reference, or all of them. Once nothing is left the proxy is dead:
+ * its calls reject with ReleasedError, and receiving the object again makes a new proxy. With nothing
+ * held it does nothing; it never fails, also after the connection's end. Python: `decref`.
+ */
+export function releaseProxy(proxy: unknown, options: { all?: boolean } = {}): void {
+  const { owner, held } = required(proxy, "release");
+  if (!held.released) owner.release(held, options.all ?? false);
+}
+
+/**
+ * A printable ticket for the proxy's referent: any process that has the authkey gets a proxy of its
+ * own from `manager.importProxy(ticket)`. The referent is kept until the uses are spent or the time
+ * is over, whatever happens to this process. Python: pickling a proxy.
+ */
+export async function exportProxy(proxy: unknown, options: ExportOptions = {}): Promise<string> {
+  const { owner, held } = required(proxy, "export");
+  const { uses = 1, ttl = 60_000 } = options;
+  if (!Number.isSafeInteger(uses) || uses < 1) {
+    throw new RangeError(`A ticket's uses must be an integer of 1 or more, got "${uses}"`);
+  }
+  if (!(ttl > 0) || ttl > 0x7fffffff) {
+    throw new RangeError(`A ticket's ttl must be 1 to ${0x7fffffff} milliseconds, got "${ttl}"`);
+  }
+  if (held.released) throw new ReleasedError(`Cannot export ${describe(held)}: it was released`);
+  return await owner.exportProxy(held, { uses, ttl });
+}

@@ -1,0 +1,190 @@
+/**
+ * What differs between the runtimes. The only file that may say Deno, Bun or process.
+ *
+ * Above: `wire/`, `spawn.ts`, the server's program, the manager. Below: the runtime.
+ *
+ * @module
+ */
+
+import { basename } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { ProcessError } from "./errors.ts";
+
+/** The runtimes in which this library works. */
+export type RuntimeName = "deno" | "bun" | "node";
+
+/** The runtime that runs this program. */
+export const runtimeName: RuntimeName = process.versions.deno !== undefined
+  ? "deno"
+  : process.versions.bun !== undefined
+  ? "bun"
+  : "node";
+
+/** The id of this process. */
+export const pid: number = process.pid;
+
+/** A variable of the environment; undefined if it is not set or may not be read. */
+export function environment(name: string): string | undefined {
+  try {
+    return process.env[name];
+  } catch {
+    return undefined; // Deno without the permission: the library's own variables are all optional
+  }
+}
+
+/**
+ * The environment of a child: this process's with some variables changed. Undefined if it is not
+ * changed, which needs no permission.
+ */
+export function childEnvironment(
+  changed: Record<string, string>,
+): Record<string, string | undefined> | undefined {
+  return Object.keys(changed).length === 0 ? undefined : { ...process.env, ...changed };
+}
+
+/** The id of this user; undefined where there is none (Windows) or it may not be asked for. */
+export function currentUid(): number | undefined {
+  try {
+    return process.getuid?.();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the error is Deno's refusal of something that no `--allow-` flag allows. */
+export function isPermissionError(error: unknown): boolean {
+  return error instanceof Error && error.name === "NotCapable";
+}
+
+/** Writes to this process's stderr. */
+export function writeStderr(text: string | Uint8Array): void {
+  process.stderr.write(text);
+}
+
+/** Ends this process; for the server's program only. */
+export function exitProcess(code: number): never {
+  process.exit(code);
+}
+
+/** The program of the server process, as source or as built: a `file:` URL, or `https:` on JSR. */
+export function serverEntry(): URL {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`./server/main.${extension}`, import.meta.url);
+}
+
+/** Whether this process runs the server's program, as it does while it imports a user's types. */
+export function isServerProgram(): boolean {
+  const entry = serverEntry();
+  const program = process.argv[1];
+  return program === entry.href ||
+    (entry.protocol === "file:" && program === fileURLToPath(entry));
+}
+
+/** How this process was started: the executable and its own flags. */
+export interface Executable {
+  /** The path of the runtime. */
+  path: string;
+  /** The runtime's flags, before the script; always empty in Deno, which does not tell. */
+  args: string[];
+}
+
+/**
+ * The runtime that runs this program, to be started once more.
+ *
+ * @throws {ProcessError} If the executable is not a runtime but a program: it would run itself.
+ */
+export function thisExecutable(): Executable {
+  const path = process.execPath;
+  if (isCompiled() || !isRuntimeFile(path)) {
+    throw new ProcessError(
+      `Cannot start a server with "${path}": it is a compiled or unknown executable, which would ` +
+        'run this program again. Name a runtime, as in { runtime: "node" }, or start the server ' +
+        "from another program and use Manager.connect()",
+    );
+  }
+  return { path, args: [...process.execArgv] };
+}
+
+/** Whether the name of the file is one of a runtime: `node`, `nodejs`, `node20`, `bun.exe`. */
+export function isRuntimeFile(path: string): boolean {
+  return /^(node|nodejs|deno|bun)([-_]?\d[\d.]*)?(\.exe)?$/i.test(basename(path));
+}
+
+interface RuntimeGlobals {
+  Deno?: { build?: { standalone?: boolean } };
+  Bun?: { main?: string };
+}
+
+function isCompiled(): boolean {
+  const { Deno: deno, Bun: bun } = globalThis as unknown as RuntimeGlobals;
+  if (runtimeName === "deno") return deno?.build?.standalone === true;
+  // A compiled program of Bun lives in a file system of its own.
+  if (runtimeName === "bun") return /^(\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/i.test(bun?.main ?? "");
+  const { getBuiltinModule } = process as { getBuiltinModule?: (name: string) => unknown };
+  const sea = getBuiltinModule?.("node:sea") as { isSea?: () => boolean } | undefined;
+  return sea?.isSea?.() === true;
+}
+
+/** What the server's program was told on stdin. */
+export interface ServerInput {
+  /** The first line, without its end. */
+  line: string;
+  /** Resolves when stdin ends: the starter closed it or is dead. */
+  ended: Promise<void>;
+}
+
+/** Reads the first line of stdin, which then no longer keeps the process alive. */
+export function readConfig(): Promise<ServerInput> {
+  const { stdin } = process;
+  const chunks: Uint8Array[] = [];
+  return new Promise((resolve, reject) => {
+    const ended = new Promise<void>((end) => {
+      for (const event of ["end", "close", "error"]) {
+        stdin.once(event, () => {
+          end();
+          reject(new ProcessError("stdin ended before the configuration of the server came"));
+        });
+      }
+    });
+    stdin.on("data", (chunk: Uint8Array) => {
+      const newline = chunk.indexOf(10);
+      chunks.push(newline < 0 ? chunk : chunk.subarray(0, newline));
+      if (newline < 0) return;
+      stdin.removeAllListeners("data");
+      stdin.resume(); // to see the end
+      (stdin as { unref?: () => void }).unref?.();
+      resolve({ line: new TextDecoder().decode(concat(chunks)), ended });
+    });
+  });
+}
+
+/** Writes the line on stdout that says that the server listens, or why it cannot. */
+export function announce(nonce: string, ready: Record<string, unknown>): void {
+  process.stdout.write(`${nonce} ${JSON.stringify(ready)}\n`);
+}
+
+/**
+ * The signals of a server process: Ctrl-C is meant for the programs that use it, so it goes on;
+ * SIGTERM and SIGHUP end it. Output that nobody reads any more is dropped.
+ */
+export function onServerSignals(handlers: { terminate(): void }): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (signal !== "SIGINT") handlers.terminate();
+    });
+  }
+  // The starter read both: after its death a write would end the server before it has drained.
+  process.stdout.on("error", () => {});
+  process.stderr.on("error", () => {});
+}
+
+function concat(chunks: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return whole;
+}

@@ -1,0 +1,160 @@
+/**
+ * The server's own methods: what a manager asks for that is not a method of a shared object.
+ *
+ * Above: server.ts. Below: local.ts, names.ts, tickets.ts.
+ *
+ * @module
+ */
+
+import { pid, runtimeName } from "../runtime.ts";
+import type { serverMethods } from "../wire/protocol.ts";
+import type { LocalOwner } from "./local.ts";
+import { isPromise } from "./invocation.ts";
+import { Names } from "./names.ts";
+import type { Entry, MethodStatistics } from "./registry.ts";
+import type { Session } from "./session.ts";
+import { Tickets, writeTicket } from "./tickets.ts";
+import type { ExportOptions } from "../proxy.ts";
+
+/** One shared object, as `debugInfo()` tells of it. */
+export interface ObjectInfo {
+  /** Its number in the server. */
+  readonly id: number;
+  /** Its typeid. */
+  readonly typeid: string;
+  /** Receipts by session. */
+  readonly holds: Readonly<Record<string, number>>;
+  /** The names it is published under. */
+  readonly names: readonly string[];
+  /** Tickets that are neither spent nor expired. */
+  readonly tickets: number;
+}
+
+/** What `debugInfo()` resolves to. Python: `_debug_info`, as data. */
+export interface DebugInfo {
+  /** Where the server listens. */
+  readonly address: string;
+  /** Identifies the server's life. */
+  readonly epoch: string;
+  /** The process that hosts the server. */
+  readonly pid: number;
+  /** Its runtime. */
+  readonly runtime: string;
+  /** Milliseconds since the server started. */
+  readonly uptime: number;
+  /** The objects that a session, a name or a ticket holds. */
+  readonly objects: readonly ObjectInfo[];
+  /** Counts by session: objects, receipts, running and waiting calls, iterators, output bytes. */
+  readonly sessions: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Calls and milliseconds by `typeid.method`. */
+  readonly methods: Readonly<Record<string, MethodStatistics>>;
+}
+
+/** What the control needs of its server. */
+export interface ControlHost {
+  readonly owner: LocalOwner;
+  readonly address: string;
+  readonly sessions: ReadonlyMap<string, Session>;
+  /** Ends the server in order, after the reply to the caller was written. */
+  shutdownSoon(session: Session): void;
+}
+
+type Method = (session: Session, args: unknown[]) => unknown;
+
+/** Carries out the server's own methods. */
+export class Control {
+  readonly names: Names;
+  readonly tickets: Tickets;
+  readonly #host: ControlHost;
+  readonly #start = performance.now();
+  readonly #methods: Record<typeof serverMethods[number], Method> = {
+    create: (_, [typeid, args]) => this.#create(text(typeid), list(args)),
+    named: (_, [name, typeid, args]) => this.#named(name, text(typeid), list(args)),
+    publish: (_, [name, proxy, replace]) => this.#publish(name, proxy, replace === true),
+    lookup: (_, [name]) => this.names.lookup(name)?.proxy,
+    unpublish: (_, [name]) => this.names.unpublish(name),
+    exportProxy: (session, [id, options]) =>
+      this.exportProxy(session.held(id as number), options as ExportOptions),
+    importProxy: (_, [secret]) => this.tickets.redeem(secret).proxy,
+    numberOfObjects: () => this.#host.owner.registry.held.size,
+    debugInfo: () => this.#debugInfo(),
+    shutdown: (session) => this.#host.shutdownSoon(session),
+  };
+
+  constructor(host: ControlHost, maxNameBytes: number) {
+    this.#host = host;
+    this.names = new Names(host.owner.registry, maxNameBytes);
+    this.tickets = new Tickets(host.owner.registry);
+  }
+
+  /** Carries out one of the server's own methods for a session. */
+  call(session: Session, method: typeof serverMethods[number], args: unknown[]): unknown {
+    return this.#methods[method](session, args);
+  }
+
+  /** Makes a ticket. */
+  exportProxy(entry: Entry, options: ExportOptions): string {
+    const secret = this.tickets.issue(entry, options ?? {});
+    return writeTicket({ address: this.#host.address, epoch: this.#host.owner.epoch, secret });
+  }
+
+  #create(typeid: string, args: unknown[]): unknown {
+    return proxyOf(this.#host.owner.invoker.create(typeid, args));
+  }
+
+  #named(name: unknown, typeid: string, args: unknown[]): unknown {
+    const { invoker, registry } = this.#host.owner;
+    registry.definition(typeid);
+    return proxyOf(this.names.findOrCreate(name, typeid, () => invoker.create(typeid, args)));
+  }
+
+  #publish(name: unknown, proxy: unknown, replace: boolean): void {
+    const entry = this.#host.owner.registry.entryOf(proxy);
+    if (!entry) throw new TypeError(`Cannot publish "${String(proxy)}": pass a proxy`);
+    this.names.publish(name, entry, replace);
+  }
+
+  #debugInfo(): DebugInfo {
+    const { owner, address, sessions } = this.#host;
+    const names = [...this.names.entries];
+    const tickets = this.tickets.entries;
+    const objects = [...owner.registry.held].map((entry): ObjectInfo => ({
+      id: entry.id,
+      typeid: entry.typeid,
+      holds: Object.fromEntries(
+        [...sessions].flatMap(([id, session]) => {
+          const hold = session.holds.get(entry.id);
+          return hold ? [[id, hold.receipts]] : [];
+        }),
+      ),
+      names: names.filter(([, named]) => named === entry).map(([name]) => name),
+      tickets: tickets.filter((ticket) => ticket === entry).length,
+    }));
+    return {
+      address,
+      epoch: owner.epoch,
+      pid,
+      runtime: runtimeName,
+      uptime: performance.now() - this.#start,
+      objects,
+      sessions: Object.fromEntries(
+        [...sessions].map(([id, session]) => [id, session.describe()]),
+      ),
+      methods: owner.registry.statistics(),
+    };
+  }
+}
+
+function proxyOf(entry: Entry | Promise<Entry>): object | Promise<object> {
+  return isPromise(entry) ? entry.then((settled) => (settled as Entry).proxy) : entry.proxy;
+}
+
+function text(value: unknown): string {
+  if (typeof value !== "string") throw new TypeError(`A typeid must be a string, got "${value}"`);
+  return value;
+}
+
+function list(value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw new TypeError("The arguments of a creation must be an array");
+  return value;
+}

@@ -1,0 +1,230 @@
+/**
+ * Evaluates one method on one referent: what is exposed, what its arguments and its result stand
+ * for, one after the other where the typeid says so. It does not know who asks, nor over what.
+ *
+ * Above: session.ts and local.ts. Below: registry.ts.
+ *
+ * @module
+ */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { DeadlockError, NotExposedError, SerializeError } from "../errors.ts";
+import { iterationOf } from "../exposure.ts";
+import { kindOf } from "../objects/data.ts";
+import { maxRepresentationBytes, represent } from "../objects/represent.ts";
+import type { Definition } from "../objects/definition.ts";
+import type { Caller } from "../remote.ts";
+import { firstMethod } from "../wire/protocol.ts";
+import { Cursor, isIterator } from "./cursor.ts";
+import type { Entry, Registry } from "./registry.ts";
+
+/** Who calls; a method of a typeid with `caller: true` receives it, one that waits also its timeout. */
+export interface CallerContext extends Caller {
+  /** Milliseconds; of methods that wait for another caller. */
+  readonly timeout?: number;
+}
+
+/** The calls that the running code is part of, of serial typeids. */
+interface SerialChain {
+  readonly entry: Entry;
+  readonly outer: SerialChain | undefined;
+  active: boolean;
+}
+
+const universal = [str, getValue, iterate] as const;
+
+/** Evaluates methods on the referents of one registry. */
+export class Invoker {
+  readonly #registry: Registry;
+  /** Copies a value as the wire does. */
+  readonly #copy: (value: unknown) => unknown;
+  readonly #serialCalls = new AsyncLocalStorage<SerialChain>();
+
+  constructor(registry: Registry, copy: (value: unknown) => unknown) {
+    this.#registry = registry;
+    this.#copy = copy;
+  }
+
+  /** Makes a referent and shares it. */
+  create(typeid: string, args: unknown[]): Entry | Promise<Entry> {
+    const definition = this.#registry.definition(typeid);
+    const referent = definition.create(...this.#substitute(definition, "create", args));
+    if (!isPromise(referent)) return this.#registry.share(referent, typeid);
+    return referent.then((settled) => this.#registry.share(settled, typeid));
+  }
+
+  /** Whether this method may wait for another caller, and so is limited and cancelled as a wait. */
+  waits(entry: Entry, index: number): boolean {
+    return entry.table.methods[index - firstMethod]?.waitOptions !== undefined;
+  }
+
+  /**
+   * Evaluates a method by its index. Gives the result or a promise of it: a value, one of the
+   * server's own proxies, or a {@linkcode Cursor}.
+   */
+  invoke(entry: Entry, index: number, args: unknown[], caller: CallerContext): unknown {
+    if (index < firstMethod) return universal[index]!(entry);
+    const method = entry.table.methods[index - firstMethod];
+    if (!method) {
+      throw new NotExposedError(
+        `Cannot call method ${index} on typeid "${entry.typeid}": method is not exposed`,
+      );
+    }
+    const run = () => this.#run(entry, method.name, index - firstMethod, args, caller);
+    return entry.definition.serial ? this.#inSeries(entry, run) : run();
+  }
+
+  #run(
+    entry: Entry,
+    name: string,
+    position: number,
+    args: unknown[],
+    caller: CallerContext,
+  ): unknown {
+    const { definition } = entry;
+    const referent = entry.referent as Record<string, (...args: unknown[]) => unknown>;
+    const method = referent[name]!;
+    let given = this.#substitute(definition, name, args);
+    if (definition.caller || definition.waits?.[name] !== undefined) {
+      given = withCaller(given, method.length, caller);
+    }
+    const start = performance.now();
+    const result = method.apply(referent, given);
+    this.#registry.count(entry.table, position, performance.now() - start);
+    if (isPromise(result)) return result.then((settled) => this.#shape(entry, name, settled));
+    return this.#shape(entry, name, result);
+  }
+
+  /** What the caller receives for a method's result. */
+  #shape(entry: Entry, name: string, result: unknown): unknown {
+    const typeid = entry.definition.methodToTypeid?.[name];
+    if (typeid !== undefined) return this.#shareResult(entry, name, typeid, result);
+    if (isIterator(result)) return new Cursor(result, entry.definition.readAhead ?? 1);
+    return result;
+  }
+
+  #shareResult(entry: Entry, name: string, typeid: string, result: unknown): unknown {
+    if (result === null || result === undefined || this.#registry.entryOf(result)) return result;
+    const definition = this.#registry.definition(typeid);
+    try {
+      if (definition.proxyName !== undefined) {
+        return this.#registry.share(definition.create(this.#copy(result)), typeid).proxy;
+      }
+      if (definition.class && !(result instanceof definition.class)) {
+        throw new TypeError(`it is no instance of "${definition.class.name}"`);
+      }
+      return this.#registry.share(result, typeid).proxy;
+    } catch (cause) {
+      throw new TypeError(
+        `Cannot share what "${name}" on typeid "${entry.typeid}" returned as typeid "${typeid}": ${
+          (cause as Error).message
+        }`,
+        { cause },
+      );
+    }
+  }
+
+  /** A proxy where an iterable is asked for stands for what its referent holds at this moment. */
+  #substitute(definition: Definition, name: string, args: unknown[]): unknown[] {
+    const positions = definition.iterables?.[name];
+    if (positions === undefined) return args;
+    return args.map((arg, position) => {
+      if (positions !== "all" && !positions.includes(position)) return arg;
+      const referent = this.#registry.entryOf(arg)?.referent;
+      return referent && Symbol.iterator in referent ? referent : arg;
+    });
+  }
+
+  /** One call after the other; a call that would wait for itself is refused at once. */
+  #inSeries(entry: Entry, run: () => unknown): unknown {
+    const outer = this.#serialCalls.getStore();
+    for (let chain = outer; chain; chain = chain.outer) {
+      if (chain.active && chain.entry === entry) {
+        throw new DeadlockError(
+          `Cannot call ${
+            String(entry.proxy)
+          } from one of its own methods: typeid "${entry.typeid}" is serial, the call would wait for itself; call \`this\` instead`,
+        );
+      }
+    }
+    const chain: SerialChain = { entry, outer, active: true };
+    const runInChain = () => this.#serialCalls.run(chain, run);
+    const finish = () => {
+      chain.active = false;
+    };
+    let result: unknown;
+    try {
+      result = entry.tail ? entry.tail.then(runInChain) : runInChain();
+    } catch (error) {
+      finish();
+      throw error;
+    }
+    if (!isPromise(result)) {
+      finish();
+      return result;
+    }
+    const tail: Promise<void> = result.then(finish, finish).then(() => {
+      if (entry.tail === tail) entry.tail = undefined;
+    });
+    entry.tail = tail;
+    return result;
+  }
+}
+
+/** Whether a call's result is still to come. */
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as PromiseLike<unknown>).then === "function";
+}
+
+/** The caller is the last argument: after those that were sent, and after those that were left out. */
+function withCaller(args: unknown[], parameters: number, caller: CallerContext): unknown[] {
+  const given = [...args];
+  given.length = Math.max(args.length, parameters - 1);
+  given.fill(undefined, args.length);
+  given.push(caller);
+  return given;
+}
+
+function str(entry: Entry): string {
+  const { definition, referent } = entry;
+  if (definition.text) return definition.text(referent as never, represent);
+  if (kindOf(referent) !== "other" && !hasFunctions(referent)) return represent(referent);
+  const own = (referent as { toString?: unknown }).toString;
+  if (typeof own !== "function" || own === Object.prototype.toString) {
+    return `<${referent.constructor?.name || "Object"} object>`;
+  }
+  const text = String(own.call(referent));
+  return text.length > maxRepresentationBytes
+    ? text.slice(0, maxRepresentationBytes - 3) + "..."
+    : text;
+}
+
+function getValue(entry: Entry): unknown {
+  const { definition, referent } = entry;
+  if (definition.value) return definition.value(referent as never);
+  if (kindOf(referent) !== "other" && !hasFunctions(referent)) return referent;
+  throw new SerializeError(
+    `Cannot copy the referent of ${
+      String(entry.proxy)
+    }: it is not plain data; add a method to typeid "${entry.typeid}" that returns its state`,
+  );
+}
+
+function hasFunctions(referent: object): boolean {
+  return kindOf(referent) === "object" &&
+    Object.values(referent).some((value) => typeof value === "function");
+}
+
+function iterate(entry: Entry): Cursor {
+  const { referent, definition } = entry;
+  const iteration = iterationOf(referent);
+  if (iteration === undefined) {
+    throw new NotExposedError(`Cannot iterate over typeid "${entry.typeid}": it is not iterable`);
+  }
+  const iterable = referent as Iterable<unknown> & AsyncIterable<unknown>;
+  const iterator = iteration === "sync"
+    ? iterable[Symbol.iterator]()
+    : iterable[Symbol.asyncIterator]();
+  return new Cursor(iterator, definition.readAhead ?? 1);
+}

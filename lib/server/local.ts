@@ -1,0 +1,169 @@
+/**
+ * The server as the owner of its own proxies: a referent that received a proxy calls it like any
+ * client, async and by copy, without a socket.
+ *
+ * Above: server.ts. Below: registry.ts, invocation.ts and a serializer.
+ *
+ * @module
+ */
+
+import { clearTimeout, setTimeout } from "node:timers";
+import { ProtocolError, SerializeError, TimeoutError } from "../errors.ts";
+import { type Items, RemoteIterator } from "../client/iterator.ts";
+import type { Limits } from "../limits.ts";
+import {
+  type CallOptions,
+  type ExportOptions,
+  type Held,
+  type ProxyOwner,
+  repr,
+  stateOf,
+  waitArguments,
+} from "../proxy.ts";
+import { firstMethod } from "../wire/protocol.ts";
+import { type References, type Serializer, withRoot } from "../wire/serializer.ts";
+import { Cursor } from "./cursor.ts";
+import { type CallerContext, Invoker } from "./invocation.ts";
+import { type Entry, type RegisteredType, Registry } from "./registry.ts";
+
+/** What the server's own proxies need. */
+export interface LocalOwnerOptions {
+  readonly epoch: string;
+  readonly limits: Limits;
+  readonly serializer: Serializer;
+  readonly types: ReadonlyMap<string, RegisteredType>;
+  /** Makes a ticket. */
+  readonly exportProxy: (entry: Entry, options: ExportOptions) => string;
+}
+
+/** Owns the registry and evaluates what the server's own proxies ask. */
+export class LocalOwner implements ProxyOwner {
+  /** Set once the server listens. */
+  address = "";
+  readonly epoch: string;
+  readonly registry: Registry;
+  readonly invoker: Invoker;
+  readonly #options: LocalOwnerOptions;
+
+  constructor(options: LocalOwnerOptions) {
+    this.epoch = options.epoch;
+    this.#options = options;
+    this.registry = new Registry(this, options.limits, options.types);
+    this.invoker = new Invoker(this.registry, (value) => this.copy(value));
+  }
+
+  /** A copy as the wire makes it; proxies stay what they are. */
+  copy(value: unknown): unknown {
+    const proxies: object[] = [];
+    const { serializer } = this.#options;
+    const bytes = serializer.encode(value, this.outgoing((entry) => proxies.push(entry.proxy) - 1));
+    return serializer.decode(bytes, this.incoming(proxies));
+  }
+
+  /** How a serializer meets the proxies of what the server sends; `add` gives the index of an entry. */
+  outgoing(add: (entry: Entry) => number): References {
+    return {
+      maxDepth: this.#options.limits.maxDepth,
+      indexOf: (value) => {
+        const entry = this.registry.entryOf(value);
+        if (entry) return add(entry);
+        const state = stateOf(value);
+        if (!state) return undefined;
+        throw new SerializeError(
+          `${
+            repr(value)
+          } belongs to the manager at "${state.owner.address}": pass a ticket, \`await exportProxy(proxy)\`, instead`,
+        );
+      },
+      at: () => {
+        throw new ProtocolError("Outgoing references have no proxies");
+      },
+    };
+  }
+
+  /** How a serializer meets the proxies of what the server receives. */
+  incoming(proxies: readonly object[]): References {
+    return {
+      maxDepth: this.#options.limits.maxDepth,
+      indexOf: () => undefined,
+      at: (index) => {
+        const proxy = proxies[index];
+        if (!proxy) throw new ProtocolError(`A message refers to its reference ${index} of none`);
+        return proxy;
+      },
+    };
+  }
+
+  call(held: Held, method: number, args: unknown[], options?: CallOptions): Promise<unknown> {
+    const entry = held as Entry;
+    try {
+      const waitOptions = entry.table.methods[method - firstMethod]?.waitOptions;
+      const waits = waitOptions !== undefined;
+      if (waits) ({ args, options } = waitArguments(args, waitOptions, options));
+      const copied = args.length === 0 ? args : this.copy(args) as unknown[];
+      return this.#call(entry, method, copied, waits, options ?? {});
+    } catch (error) {
+      return Promise.reject(withRoot(error, "args"));
+    }
+  }
+
+  /** The server's own proxies hold nothing that could be given back: reachability keeps their objects. */
+  release(): void {}
+
+  // deno-lint-ignore require-await -- a rejection, not an exception
+  async exportProxy(held: Held, options: ExportOptions): Promise<string> {
+    return this.#options.exportProxy(held as Entry, options);
+  }
+
+  async #call(
+    entry: Entry,
+    method: number,
+    args: unknown[],
+    waits: boolean,
+    { timeout, signal }: CallOptions,
+  ): Promise<unknown> {
+    signal?.throwIfAborted();
+    const controller = new AbortController();
+    const caller: CallerContext = {
+      id: "server",
+      signal: controller.signal,
+      timeout,
+      share: (object, typeid) => this.registry.share(object, typeid).proxy as never,
+    };
+    // Not before the running method's synchronous part is over: it is atomic.
+    const result = Promise.resolve().then(() => this.invoker.invoke(entry, method, args, caller));
+    const abort = () => controller.abort(signal!.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      const decidedHere = !waits && (timeout !== undefined || signal !== undefined);
+      return this.#receive(decidedHere ? await limited(result, controller, timeout) : await result);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  #receive(result: unknown): unknown {
+    if (!(result instanceof Cursor)) return this.copy(result);
+    const source = {
+      next: async () => this.copy(await result.next()) as Items,
+      return: async () => void await result.return(),
+    };
+    return new RemoteIterator(source, { values: [], done: false });
+  }
+}
+
+/** Rejects when the time is over or the signal aborted, and tells the method. */
+function limited<T>(
+  result: Promise<T>,
+  controller: AbortController,
+  timeout = Infinity,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const fail = () => reject(controller.signal.reason);
+    controller.signal.addEventListener("abort", fail, { once: true });
+    const timer = timeout === Infinity ? undefined : setTimeout(() => {
+      controller.abort(new TimeoutError(`The call did not finish in ${timeout} ms`));
+    }, timeout);
+    result.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

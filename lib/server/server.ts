@@ -1,0 +1,222 @@
+/**
+ * The server: accepts connections, lets in who has the authkey, and ends in order.
+ *
+ * Above: main.ts (the server process) and manager.ts (a server in this process). Below: session.ts,
+ * control.ts, local.ts, auth.ts, transport.ts.
+ *
+ * @module
+ */
+
+import { randomBytes } from "node:crypto";
+import { clearTimeout, setTimeout } from "node:timers";
+import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
+import type { ErrorClass } from "../exceptions.ts";
+import { envelopeBytes, type Limits } from "../limits.ts";
+import { authenticateServer } from "../wire/auth.ts";
+import { Connection } from "../wire/connection.ts";
+import type { serverMethods, Welcome } from "../wire/protocol.ts";
+import type { Serializer } from "../wire/serializer.ts";
+import { listen, type Listener, type TlsOptions, type Transport } from "../wire/transport.ts";
+import { Control, type ControlHost } from "./control.ts";
+import { LocalOwner } from "./local.ts";
+import type { RegisteredType } from "./registry.ts";
+import { Session, type SessionHost } from "./session.ts";
+
+/** What a server is made of. */
+export interface ObjectServerOptions {
+  readonly authkey: Uint8Array;
+  readonly serializer: Serializer;
+  readonly limits: Limits;
+  readonly types: ReadonlyMap<string, RegisteredType>;
+  /** Exceptions of users that keep their class. */
+  readonly errors: ReadonlyMap<string, ErrorClass>;
+  /** Milliseconds that running calls have to finish when the server ends. */
+  readonly shutdownTimeout: number;
+  /** Milliseconds without a session after which the server ends; undefined: never. */
+  readonly idleTimeout?: number;
+}
+
+/** Where a server listens. */
+export interface ListenOptions {
+  /** Undefined: a new Unix socket in a directory of its own. */
+  readonly address: string | undefined;
+  readonly tls?: TlsOptions;
+  /** The directory of the socket is to be made, and removed at the end. */
+  readonly makeDirectory?: boolean;
+}
+
+/** One server. */
+export class ObjectServer implements SessionHost, ControlHost {
+  readonly owner: LocalOwner;
+  readonly limits: Limits;
+  readonly serializer: Serializer;
+  readonly errors: ReadonlyMap<string, ErrorClass>;
+  readonly sessions: Map<string, Session> = new Map();
+  /** Resolves with the reason when the server has ended and left nothing behind. */
+  readonly closed: Promise<Error>;
+  readonly #options: ObjectServerOptions;
+  readonly #control: Control;
+  readonly #halfOpen = new Set<Connection>();
+  readonly #resolveClosed: (reason: Error) => void;
+  #listener: Listener | undefined;
+  #draining: Error | undefined;
+  #nextSession = 1;
+  #idle: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ObjectServerOptions) {
+    this.#options = options;
+    this.limits = options.limits;
+    this.serializer = options.serializer;
+    this.errors = options.errors;
+    this.owner = new LocalOwner({
+      epoch: randomBytes(9).toString("base64url").replaceAll("-", "_"),
+      limits: options.limits,
+      serializer: options.serializer,
+      types: options.types,
+      exportProxy: (entry, exported) => this.#control.exportProxy(entry, exported),
+    });
+    this.#control = new Control(this, options.limits.maxNameBytes);
+    let resolveClosed!: (reason: Error) => void;
+    this.closed = new Promise((resolve) => resolveClosed = resolve);
+    this.#resolveClosed = resolveClosed;
+  }
+
+  /** Where the server listens. */
+  get address(): string {
+    return this.owner.address;
+  }
+
+  get draining(): Error | undefined {
+    return this.#draining;
+  }
+
+  /** Opens the listener; it keeps the process alive. */
+  async listen({ address, tls, makeDirectory }: ListenOptions): Promise<void> {
+    const accept = (transport: Transport) => this.accept(transport);
+    this.#listener = await listen(address, { tls, makeDirectory, accept });
+    this.owner.address = this.#listener.address;
+    this.#watchIdle();
+  }
+
+  /** Takes over a new connection, whoever it is. */
+  accept(transport: Transport): void {
+    if (this.#draining) return transport.destroy();
+    const { maxHalfOpenConnections, handshakeTimeout } = this.limits;
+    let connection!: Connection;
+    const authenticated = authenticateServer(
+      (receiver) => {
+        connection = new Connection(transport, receiver, this.limits);
+        this.#halfOpen.add(connection);
+        return connection;
+      },
+      {
+        authkey: this.#options.authkey,
+        serializer: this.serializer.name,
+        timeout: handshakeTimeout,
+        epoch: this.owner.epoch,
+      },
+      ({ maxMessageBytes }) => this.#openSession(connection, maxMessageBytes),
+    );
+    if (this.#halfOpen.size > maxHalfOpenConnections) {
+      const [oldest] = this.#halfOpen;
+      oldest!.close(
+        new LimitExceededError(
+          `More than ${maxHalfOpenConnections} connections are not authenticated (limit maxHalfOpenConnections)`,
+        ),
+      );
+    }
+    const settled = () => this.#halfOpen.delete(connection);
+    // A connection that fails to authenticate is closed; the client was told why.
+    authenticated.then(settled, settled);
+  }
+
+  callServer(session: Session, method: typeof serverMethods[number], args: unknown[]): unknown {
+    return this.#control.call(session, method, args);
+  }
+
+  sessionEnded(session: Session): void {
+    this.sessions.delete(session.id);
+    this.#watchIdle();
+  }
+
+  outputGrew(): void {
+    let total = 0;
+    let largest: Session | undefined;
+    for (const session of this.sessions.values()) {
+      total += session.outputBytes;
+      if (!largest || session.outputBytes > largest.outputBytes) largest = session;
+    }
+    if (total <= this.limits.maxTotalOutputBytes) return;
+    largest!.abort(
+      new LimitExceededError(
+        `${total} bytes wait for slow clients (limit maxTotalOutputBytes); this session has the most`,
+      ),
+    );
+  }
+
+  shutdownSoon(session: Session): void {
+    const reason = new ConnectionClosedError(`session "${session.id}" shut it down`);
+    // The reply to the caller is written first.
+    Promise.resolve().then(() => this.close(reason));
+  }
+
+  /**
+   * Ends in order: accepts nobody, tells every client, rejects what waits, gives running calls
+   * `shutdownTimeout`. Again while it ends: waits for the same end.
+   */
+  async close(reason: Error): Promise<void> {
+    if (this.#draining) return void await this.closed;
+    this.#draining = reason;
+    if (this.#idle) clearTimeout(this.#idle);
+    const unlistened = this.#listener?.close();
+    for (const connection of this.#halfOpen) connection.close(reason);
+    for (const session of this.sessions.values()) session.announceEnd(reason);
+    await this.#drained();
+    for (const session of [...this.sessions.values()]) session.end(reason);
+    this.#control.tickets.clear();
+    await unlistened;
+    this.#resolveClosed(reason);
+  }
+
+  async #drained(): Promise<void> {
+    const idle = Promise.all([...this.sessions.values()].map((session) => session.idle()));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#options.shutdownTimeout);
+    });
+    await Promise.race([idle, timeout]);
+    clearTimeout(timer);
+  }
+
+  #openSession(connection: Connection, maxMessageBytes: number): Welcome {
+    const { limits } = this;
+    if (this.sessions.size >= limits.maxConnections) {
+      throw new LimitExceededError(
+        `The server has ${this.sessions.size} sessions (limit maxConnections): close some clients, or raise the limit`,
+      );
+    }
+    const session = new Session(`s${this.#nextSession++}`, this, connection, maxMessageBytes);
+    this.sessions.set(session.id, session);
+    if (this.#idle) clearTimeout(this.#idle);
+    connection.open(limits.maxMessageBytes + envelopeBytes, session);
+    if (!this.address.startsWith("unix:")) {
+      connection.watch(limits.pingInterval, limits.pingTimeout);
+    }
+    const types = this.owner.registry.announce();
+    session.knowTables(Object.values(types).flatMap(({ table }) => table ? [table.id] : []));
+    return {
+      session: session.id,
+      maxMessageBytes: Math.min(limits.maxMessageBytes, Number.MAX_SAFE_INTEGER),
+      types,
+    };
+  }
+
+  #watchIdle(): void {
+    const { idleTimeout } = this.#options;
+    if (idleTimeout === undefined || this.sessions.size > 0 || this.#draining) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      this.close(new ConnectionClosedError(`it had no session for ${idleTimeout} ms`));
+    }, idleTimeout);
+  }
+}

@@ -1,0 +1,328 @@
+/**
+ * Starting a server process: its command line, its configuration on stdin, its readiness line on
+ * stdout, its output afterwards, its end.
+ *
+ * Above: the manager. Below: `command_line.ts`, `runtime.ts`, the system's processes.
+ *
+ * @module
+ */
+
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { denoArguments, inheritedArguments, programArgument } from "./command_line.ts";
+import { ProcessError } from "./errors.ts";
+import { FileOutput, PipeOutput } from "./server_output.ts";
+import type { Output } from "./server_output.ts";
+import {
+  childEnvironment,
+  isPermissionError,
+  runtimeName,
+  serverEntry,
+  thisExecutable,
+} from "./runtime.ts";
+import type { RuntimeName } from "./runtime.ts";
+
+/** A runtime to run a program in. */
+export interface RuntimeOptions {
+  /** Which one. */
+  name: RuntimeName;
+  /** Its executable; by default the one of this process, or else the command on PATH. */
+  path?: string;
+  /** Flags of its own, before the program. */
+  args?: string[];
+  /** Variables beside those of this process. */
+  env?: Record<string, string>;
+}
+
+/**
+ * Where the output of a server goes. `pipe`: to this process, which forwards it to its stderr.
+ * `inherit`: its stderr is that of this process, without a detour. `ignore`: nowhere.
+ */
+export type ServerStdio = "pipe" | "inherit" | "ignore";
+
+/** Options of {@linkcode spawnServer}. */
+export interface SpawnOptions {
+  /** The runtime, or its name; by default the one of this process. */
+  runtime?: RuntimeName | RuntimeOptions;
+  /** Permissions of a Deno child beside the least: `all`, or flags such as `--allow-env=HOME`. */
+  permissions?: "all" | readonly string[];
+  /** Where its output goes; `pipe` by default. With `logFile`, there. */
+  stdio?: ServerStdio;
+  /** The server outlives this process: stdin is closed after the configuration. */
+  detached?: boolean;
+  /** A file that the output is appended to, made with mode 0600. Detached servers need one. */
+  logFile?: string;
+  /** Sent as one line of JSON on stdin, never on the command line. */
+  config: Record<string, unknown>;
+  /** The word that the readiness line begins with. */
+  nonce: string;
+  /** The address that the server will listen on; it decides a Deno child's permissions. */
+  address: string;
+  /** URLs of the modules that the server will import; the first decides a Deno child's config. */
+  modules?: readonly string[];
+  /** Milliseconds until the server must be ready. */
+  startTimeout: number;
+  /** The program in place of the server's, for tests. */
+  entry?: URL;
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  /** Its exit code, or null if a signal ended it. */
+  code: number | null;
+  /** The signal that ended it, or null. */
+  signal: string | null;
+}
+
+/** A server process that is ready. It does not keep this process alive. */
+export interface ServerProcess {
+  /** Its process id. */
+  readonly pid: number;
+  /** What its readiness line said. */
+  readonly ready: Record<string, unknown>;
+  /** Resolves when it has ended; never rejects. */
+  readonly exited: Promise<ProcessEnd>;
+  /** The last 64 KiB that it wrote to stderr, and to stdout beside the readiness line. */
+  stderrTail(): string;
+  /** Closes its stdin, which tells it that its starter is gone. */
+  endStdin(): void;
+  /** Sends it a signal; nothing happens if it has ended. */
+  kill(signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGKILL"): void;
+  /** Keeps this process alive until the server has ended. */
+  ref(): void;
+  /** Lets this process end before the server does. */
+  unref(): void;
+}
+
+/**
+ * Starts a server process and waits for its readiness line.
+ *
+ * @throws {ProcessError} If it cannot be started, says that it failed, ends before it is ready, or
+ * is not ready in time (it is killed then).
+ */
+export async function spawnServer(options: SpawnOptions): Promise<ServerProcess> {
+  const { path, args, env } = serverCommand(options);
+  const { child, output } = run(path, args, env, options);
+  const exited = endOf(child);
+  try {
+    const ready = await readiness(child, output, exited, options);
+    child.unref();
+    output.unref();
+    return serverProcess(
+      child,
+      output,
+      exited.then(({ code, signal }) => ({ code, signal })),
+      ready,
+    );
+  } catch (error) {
+    output.unref();
+    throw error;
+  }
+}
+
+interface Command {
+  path: string;
+  args: string[];
+  env: Record<string, string>;
+}
+
+function serverCommand(options: SpawnOptions): Command {
+  const { runtime = runtimeName, entry = serverEntry() } = options;
+  const chosen: RuntimeOptions = typeof runtime === "string" ? { name: runtime } : runtime;
+  const { name, env = {} } = chosen;
+  if (name !== "deno" && name !== "bun" && name !== "node") {
+    throw new TypeError(`The runtime "${name}" is not one of "deno", "bun", "node"`);
+  }
+  const own = name === runtimeName && chosen.path === undefined ? thisExecutable() : undefined;
+  const path = own?.path ?? chosen.path ?? name;
+  const given = chosen.args ?? [];
+  if (name === "deno") {
+    const { modules = [], address, permissions } = options;
+    const config = nearestConfig(modules[0] ?? entry.href);
+    return {
+      path,
+      args: denoArguments({ entry, modules, config, address, permissions, args: given }),
+      env,
+    };
+  }
+  if (options.permissions !== undefined) {
+    throw new TypeError(`The option permissions is Deno's, the server runs in "${name}"`);
+  }
+  if (entry.protocol !== "file:") {
+    throw new ProcessError(
+      `Cannot start a server in "${name}": its program "${entry}" is not a file here. ` +
+        "Install @referent/manager from npm",
+    );
+  }
+  const inherited = inheritedArguments(own?.args ?? []);
+  return { path, args: [...inherited, ...given, programArgument(entry)], env };
+}
+
+/** The path of the nearest deno.json or deno.jsonc above the module. */
+export function nearestConfig(module: string): string | undefined {
+  if (!module.startsWith("file:")) return undefined;
+  let directory = new URL("./", module);
+  try {
+    for (;;) {
+      for (const name of ["deno.json", "deno.jsonc"]) {
+        const path = fileURLToPath(new URL(name, directory));
+        if (existsSync(path)) return path;
+      }
+      const parent = new URL("../", directory);
+      if (parent.href === directory.href) return undefined;
+      directory = parent;
+    }
+  } catch {
+    return undefined; // without the permission to look
+  }
+}
+
+function run(
+  path: string,
+  args: string[],
+  env: Record<string, string>,
+  options: SpawnOptions,
+): { child: ChildProcess; output: Output } {
+  const { stdio = "pipe", detached = false, logFile, nonce } = options;
+  if (detached && logFile === undefined) {
+    throw new TypeError("A detached server needs a logFile: nobody reads its output later");
+  }
+  const log = logFile === undefined ? undefined : openSync(logFile, "a", 0o600);
+  try {
+    const logStart = log === undefined ? 0 : fstatSync(log).size;
+    const child = spawn(path, args, {
+      detached: true, // a session of its own: no terminal, no signals of the starter's group
+      env: childEnvironment(env),
+      stdio: ["pipe", log ?? "pipe", log ?? (stdio === "inherit" ? "inherit" : "pipe")],
+    });
+    // A child that is dead already shows in its end.
+    child.stdin?.on("error", () => {});
+    child.stdin?.write(`${JSON.stringify(options.config)}\n`);
+    if (detached) child.stdin?.end();
+    const output = logFile === undefined
+      ? new PipeOutput(child, nonce, stdio !== "ignore")
+      : new FileOutput(logFile, logStart, nonce);
+    return { child, output };
+  } catch (error) {
+    throw cannotStart(path, error);
+  } finally {
+    if (log !== undefined) closeSync(log);
+  }
+}
+
+interface End extends ProcessEnd {
+  error?: Error;
+}
+
+/** Resolves after the process has ended and, normally, all its output was read. */
+function endOf(child: ChildProcess): Promise<End> {
+  return new Promise((resolve) => {
+    child.on("error", (error) => {
+      if (child.pid === undefined) resolve({ code: null, signal: null, error });
+    });
+    child.on("close", (code, signal) => resolve({ code, signal }));
+    child.on("exit", (code, signal) => {
+      // A grandchild may have inherited the pipes and hold them open.
+      setTimeout(() => resolve({ code, signal }), 200);
+    });
+  });
+}
+
+async function readiness(
+  child: ChildProcess,
+  output: Output,
+  exited: Promise<End>,
+  options: SpawnOptions,
+): Promise<Record<string, unknown>> {
+  const { startTimeout } = options;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<"timeout">((resolve) => {
+    timer = setTimeout(() => resolve("timeout"), Math.min(startTimeout, 0x7fffffff));
+  });
+  try {
+    const first = await Promise.race([output.ready, exited.then(() => undefined), timeout]);
+    if (first !== undefined && first !== "timeout" && !("error" in first)) return first;
+    if (first === "timeout") child.kill("SIGKILL");
+    // One that said why it failed ends by itself, or else when the time is over.
+    else if (await Promise.race([exited, timeout]) === "timeout") child.kill("SIGKILL");
+    const what = first === undefined
+      ? "it ended before it was ready"
+      : first === "timeout"
+      ? `it was not ready after ${startTimeout} ms (startTimeout)`
+      : undefined;
+    const cause = first === undefined || first === "timeout" ? undefined : rebuilt(first.error);
+    throw startError(what, cause, await exited, output.tail(), child.spawnfile);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The error that the server's program reported. */
+function rebuilt(reported: unknown): Error {
+  const { name, message, stack } = (reported ?? {}) as Record<string, unknown>;
+  const error = new Error(typeof message === "string" ? message : "unknown");
+  if (typeof name === "string") {
+    Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  }
+  if (typeof stack === "string") error.stack = stack;
+  return error;
+}
+
+function startError(
+  what: string | undefined,
+  cause: Error | undefined,
+  end: End,
+  stderr: string,
+  path: string,
+): ProcessError {
+  if (end.error !== undefined) return cannotStart(path, end.error);
+  const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
+  const reason = what ?? `${cause?.name}: ${cause?.message}`;
+  const lines = [`The server did not start: ${reason} (${how})`];
+  const cure = typescriptCure(`${stderr}\n${cause?.message}\n${cause?.stack}`);
+  if (cure !== undefined) lines.push(cure);
+  if (stderr.trim() !== "") lines.push("It wrote:", stderr.trimEnd());
+  const error = new ProcessError(lines.join("\n"), cause === undefined ? undefined : { cause });
+  error.exitCode = end.code;
+  error.exitSignal = end.signal;
+  error.stderr = stderr;
+  return error;
+}
+
+/** What to do where Node does not load TypeScript. */
+function typescriptCure(text: string): string | undefined {
+  const refused =
+    /ERR_UNKNOWN_FILE_EXTENSION|Unknown file extension "\.[cm]?ts"|ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING/;
+  if (!refused.test(text)) return undefined;
+  return "This Node cannot load a .ts file: use Node 22.18 or newer, tsx, or the built .js";
+}
+
+function cannotStart(path: string, cause: unknown): ProcessError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const cure = isPermissionError(cause)
+    ? `\nRun the program with --allow-run=${path} --allow-env`
+    : (cause as { code?: unknown }).code === "ENOENT"
+    ? ": no such command; give its path, as in { runtime: { name, path } }"
+    : "";
+  return new ProcessError(`Cannot run "${path}": ${text}${cure}`, { cause });
+}
+
+function serverProcess(
+  child: ChildProcess,
+  output: Output,
+  exited: Promise<ProcessEnd>,
+  ready: Record<string, unknown>,
+): ServerProcess {
+  return {
+    pid: child.pid!,
+    ready,
+    exited,
+    stderrTail: () => output.tail(),
+    endStdin: () => void child.stdin?.end(),
+    kill: (signal) => void child.kill(signal),
+    ref: () => child.ref(),
+    unref: () => child.unref(),
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * The files of Unix sockets: a private directory for each, the path's length, stale files, and
+ * leaving nothing behind.
+ *
+ * Above: `transport.ts`, and whoever chooses the path for a server that it starts.
+ * Below: `address.ts`, the file system.
+ *
+ * @module
+ */
+
+import { lstatSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import { lstat, mkdir, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { currentUid } from "../runtime.ts";
+import { maxSocketPathBytes, pathBytes } from "./address.ts";
+
+/** Which file this is, whatever its name is now. */
+export interface FileIdentity {
+  dev: bigint;
+  ino: bigint;
+}
+
+/**
+ * The path for a new socket in a new directory of the system's temporary directory, or of `/tmp`
+ * where the former is too long, which always fits. Nothing is made yet.
+ */
+export function newSocketPath(): string {
+  const name = `referent-${randomName()}`;
+  const path = join(temporaryDirectory(), name, "s");
+  if (pathBytes(path) <= maxSocketPathBytes) return path;
+  return join("/tmp", name, "s");
+}
+
+/**
+ * Makes the directory of a socket. One that is there already is taken if it is what it must be.
+ *
+ * @throws If it is not this user's, has not the mode 0700 or is a symbolic link.
+ */
+export async function makeSocketDirectory(directory: string): Promise<void> {
+  const existed = await makeDirectory(directory);
+  const found = await lstat(directory);
+  const uid = currentUid();
+  if (!found.isDirectory()) throw new Error(`"${directory}" is not a directory`);
+  if ((found.mode & 0o777) !== 0o700) {
+    throw new Error(`The directory "${directory}" has mode ${octal(found.mode)}, not 700`);
+  }
+  if (uid === undefined ? existed : found.uid !== uid) {
+    throw new Error(`The directory "${directory}" belongs to user ${found.uid}, not to this one`);
+  }
+}
+
+/**
+ * Removes the socket file of a server that is gone, so that the path can be bound.
+ *
+ * @throws If a server still listens there or the file is no socket; nothing is removed then.
+ */
+export async function removeStaleSocket(path: string): Promise<void> {
+  const found = await identify(path);
+  if (found === undefined) return;
+  if (!found.socket) {
+    throw new Error(`Cannot listen on "unix:${path}": the file exists and is not a socket`);
+  }
+  if (await answers(path)) {
+    throw new Error(`Cannot listen on "unix:${path}": address in use, a server listens there`);
+  }
+  // Another start may have replaced the file meanwhile; that one is not stale.
+  if (!same(await identify(path), found)) return;
+  await unlink(path).catch(ignoreAbsent);
+}
+
+/** Which file is at the path now; the one that was just bound. */
+export function socketIdentity(path: string): FileIdentity {
+  const { dev, ino } = lstatSync(path, { bigint: true });
+  return { dev, ino };
+}
+
+/**
+ * Closes the server of a socket with `close` and removes the socket's file if it is still the one
+ * that was made. Each runtime unlinks the path inside `server.close()`, whatever is there: a file
+ * that has taken the place is moved aside for that moment.
+ */
+export function closeSocketFile(path: string, made: FileIdentity, close: () => void): void {
+  const now = identifySync(path);
+  if (now === undefined) return close();
+  if (same(now, made)) {
+    close();
+    if (same(identifySync(path), made)) unlinkSync(path);
+    return;
+  }
+  const aside = `${path}.${randomName()}`;
+  renameSync(path, aside);
+  try {
+    close();
+  } finally {
+    renameSync(aside, path);
+  }
+}
+
+/** Removes the directory of a socket; whatever else somebody put there stays, and so does it. */
+export function removeSocketDirectory(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Not empty or gone already: nothing of ours is left in it.
+  }
+}
+
+function temporaryDirectory(): string {
+  try {
+    return tmpdir();
+  } catch {
+    return "/tmp"; // without the permission to read TMPDIR
+  }
+}
+
+function randomName(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Whether the directory was there already. */
+async function makeDirectory(directory: string): Promise<boolean> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    return false;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "EEXIST") throw error;
+    return true;
+  }
+}
+
+async function identify(path: string): Promise<(FileIdentity & { socket: boolean }) | undefined> {
+  try {
+    const found = await lstat(path, { bigint: true });
+    return { dev: found.dev, ino: found.ino, socket: found.isSocket() };
+  } catch (error) {
+    return ignoreAbsent(error);
+  }
+}
+
+function identifySync(path: string): FileIdentity | undefined {
+  try {
+    return lstatSync(path, { bigint: true });
+  } catch (error) {
+    return ignoreAbsent(error);
+  }
+}
+
+function same(a: FileIdentity | undefined, b: FileIdentity): boolean {
+  return a !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+function ignoreAbsent(error: unknown): undefined {
+  if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+}
+
+/** Whether somebody accepts at the path; a full backlog is somebody, a file left behind is not. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", (error: Error & { code?: string }) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") return resolve(false);
+      if (error.code === "EAGAIN") return resolve(true);
+      reject(error);
+    });
+  });
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8);
+}

@@ -1,0 +1,126 @@
+/**
+ * Shared objects for the processes of one machine, or more: Python's `multiprocessing` managers and
+ * proxies for Deno, Bun and Node. A manager starts a server process, which holds lists, dicts, sets,
+ * values and your own classes; any process uses them through typed async proxies.
+ *
+ * @example
+ * ```ts
+ * import { Manager, repr, str } from "@referent/manager";
+ *
+ * const manager = await Manager.start();
+ * try {
+ *   const list = await manager.list([1, 2]); // lives in the server process
+ *   await list.push(3);
+ *   console.log(await str(list), repr(list)); // [1, 2, 3] <ListProxy object, typeid 'list' at 0x1>
+ * } finally {
+ *   await manager.shutdown();
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export { Manager, type ManagerConstructor, type ManagerOf } from "./lib/manager.ts";
+export type { Closed, JoinOptions, ManagerMembers, PublishOptions } from "./lib/facade.ts";
+export type { Server } from "./lib/host.ts";
+export type {
+  AddressOptions,
+  ClientSideOptions,
+  CommonOptions,
+  ConnectOptions,
+  HostOptions,
+  Initializer,
+  LocalOptions,
+  ServeOptions,
+  StartOptions,
+  TypesOption,
+} from "./lib/options.ts";
+export type { Limits } from "./lib/limits.ts";
+export type { RuntimeOptions, ServerStdio } from "./lib/spawn.ts";
+export type { RuntimeName } from "./lib/runtime.ts";
+export type { TlsOptions } from "./lib/wire/transport.ts";
+export type { DebugInfo, ObjectInfo } from "./lib/server/control.ts";
+export type { MethodStatistics } from "./lib/server/registry.ts";
+export type { Ended } from "./lib/client/client.ts";
+
+export {
+  callMethod,
+  type CallOptions,
+  type ExportOptions,
+  exportProxy,
+  getValue,
+  isProxy,
+  releaseProxy,
+  repr,
+  str,
+  type Token,
+  tokenOf,
+  withOptions,
+} from "./lib/proxy.ts";
+export {
+  type Callable,
+  defineTypes,
+  type Definitions,
+  type ErrorClass,
+  type NeverExposed,
+  type Referent,
+  type ReservedName,
+  type Typeid,
+  typeid,
+  type TypeidOptions,
+  type TypeSet,
+} from "./lib/types.ts";
+export type {
+  BuiltinCreators,
+  Caller,
+  Creators,
+  PublicName,
+  Remote,
+  RemoteIterable,
+  RemoteIterator,
+  RemoteMethods,
+  RemoteOf,
+  TypesOf,
+} from "./lib/remote.ts";
+export type { ArrayProxy } from "./lib/objects/array.ts";
+export type { DictProxy } from "./lib/objects/dict.ts";
+export type { ListProxy } from "./lib/objects/list.ts";
+export type { NamespaceProxy } from "./lib/objects/namespace.ts";
+export type { SetProxy } from "./lib/objects/set.ts";
+export type { ValueProxy } from "./lib/objects/value.ts";
+
+export {
+  json,
+  messagePack,
+  type PlainCodec,
+  type PlainData,
+  plainSerializer,
+  type References,
+  type Serializer,
+} from "./lib/wire/serializer.ts";
+
+export {
+  AuthenticationError,
+  BrokenBarrierError,
+  ConnectionClosedError,
+  DeadlockError,
+  type ErrorOptions,
+  LeaseLostError,
+  LimitExceededError,
+  ManagerError,
+  NameTakenError,
+  NotExposedError,
+  NotOwnerError,
+  ProcessError,
+  ProtocolError,
+  QueueEmptyError,
+  QueueFullError,
+  QueueShutDownError,
+  ReleasedError,
+  RemoteError,
+  type RemoteErrorOptions,
+  SerializeError,
+  TimeoutError,
+  UnknownObjectError,
+  WorkerLostError,
+} from "./lib/errors.ts";

@@ -1,0 +1,35 @@
+/**
+ * Waiting in tests without sleeping: for a condition that nothing announces.
+ *
+ * Above: tests. Below: nothing.
+ *
+ * @module
+ */
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+
+/**
+ * Resolves once `check` gives something true, to that; rejects after ten seconds, naming `what`.
+ * For what has no event: the end of a process that is not a child, a file that goes away.
+ */
+export async function eventually<T>(
+  what: string,
+  check: () => T | Promise<T>,
+): Promise<NonNullable<T>> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (performance.now() > deadline) throw new Error(`In ten seconds this never was: ${what}`);
+    await setTimeout(5);
+  }
+}
+
+/** Whether a process with the id is there (also when it is only waiting to be collected). */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
