@@ -21,8 +21,8 @@
  */
 
 export { Manager, type ManagerConstructor, type ManagerOf } from "./lib/manager.ts";
-export type { Closed, JoinOptions, ManagerMembers, PublishOptions } from "./lib/facade.ts";
-export type { Server } from "./lib/host.ts";
+export type { Closed, JoinOptions, ManagerMembers, PublishOptions } from "./lib/manager/facade.ts";
+export type { Server } from "./lib/manager/serve.ts";
 export type {
   AddressOptions,
   ClientSideOptions,
@@ -34,7 +34,7 @@ export type {
   ServeOptions,
   StartOptions,
   TypesOption,
-} from "./lib/options.ts";
+} from "./lib/manager/options.ts";
 export type { Limits } from "./lib/limits.ts";
 export type { RuntimeOptions, ServerStdio } from "./lib/spawn.ts";
 export type { RuntimeName } from "./lib/runtime.ts";

@@ -2,22 +2,22 @@
  * Managers: what a user holds. This file puts the parts together: it starts, hosts or joins a server
  * and gives the creation methods of its typeids.
  *
- * Above: users. Below: facade.ts, launch.ts, client/, server/.
+ * Above: users. Below: manager/, client/, server/.
  *
  * @module
  */
 
-import type { ManagerMembers } from "./facade.ts";
-import { host, hostInMemory, type Server } from "./host.ts";
-import { join } from "./join.ts";
-import { launch } from "./launch.ts";
+import type { ManagerMembers } from "./manager/facade.ts";
+import { serve, serveInMemory, type Server } from "./manager/serve.ts";
+import { connect } from "./manager/connect.ts";
+import { start } from "./manager/start.ts";
 import type {
   ConnectOptions,
   LocalOptions,
   ServeOptions,
   StartOptions,
   TypesOption,
-} from "./options.ts";
+} from "./manager/options.ts";
 import type { BuiltinCreators, Creators, TypesOf } from "./remote.ts";
 
 /**
@@ -106,8 +106,8 @@ export interface ManagerConstructor {
 /** Starts, joins or hosts servers of shared objects. Python: `multiprocessing.managers`. */
 export const Manager: ManagerConstructor = {
   // The creation methods of a facade are properties that its server's typeids decide.
-  start: launch as unknown as ManagerConstructor["start"],
-  connect: join as unknown as ManagerConstructor["connect"],
-  serve: host,
-  local: hostInMemory as unknown as ManagerConstructor["local"],
+  start: start as unknown as ManagerConstructor["start"],
+  connect: connect as unknown as ManagerConstructor["connect"],
+  serve,
+  local: serveInMemory as unknown as ManagerConstructor["local"],
 };

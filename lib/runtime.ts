@@ -126,6 +126,25 @@ function isCompiled(): boolean {
   return sea?.isSea?.() === true;
 }
 
+/** A child as `node:child_process` gives it. */
+interface Signalled {
+  pid?: number | undefined;
+  exitCode: number | null;
+  signalCode: string | null;
+  kill(signal: NodeJS.Signals): boolean;
+}
+
+/** Sends a child a signal; nothing happens if it has ended. */
+export function signalChild(child: Signalled, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    // Deno's `child.kill` takes the signal for the way the child ended, even if it handles it.
+    process.kill(child.pid, signal);
+  } catch (error) {
+    if (isPermissionError(error)) child.kill(signal);
+  }
+}
+
 /** What the server's program was told on stdin. */
 export interface ServerInput {
   /** The first line, without its end. */
@@ -134,7 +153,10 @@ export interface ServerInput {
   ended: Promise<void>;
 }
 
-/** Reads the first line of stdin, which then no longer keeps the process alive. */
+/**
+ * Reads the first line of stdin. Deno's stdin keeps the process alive until it ends, so the
+ * server's program has to end with {@linkcode exitProcess}.
+ */
 export function readConfig(): Promise<ServerInput> {
   const { stdin } = process;
   const chunks: Uint8Array[] = [];

@@ -20,6 +20,7 @@ import {
   isPermissionError,
   runtimeName,
   serverEntry,
+  signalChild,
   thisExecutable,
 } from "./runtime.ts";
 import type { RuntimeName } from "./runtime.ts";
@@ -244,9 +245,9 @@ async function readiness(
   try {
     const first = await Promise.race([output.ready, exited.then(() => undefined), timeout]);
     if (first !== undefined && first !== "timeout" && !("error" in first)) return first;
-    if (first === "timeout") child.kill("SIGKILL");
+    if (first === "timeout") signalChild(child, "SIGKILL");
     // One that said why it failed ends by itself, or else when the time is over.
-    else if (await Promise.race([exited, timeout]) === "timeout") child.kill("SIGKILL");
+    else if (await Promise.race([exited, timeout]) === "timeout") signalChild(child, "SIGKILL");
     const what = first === undefined
       ? "it ended before it was ready"
       : first === "timeout"
@@ -321,7 +322,7 @@ function serverProcess(
     exited,
     stderrTail: () => output.tail(),
     endStdin: () => void child.stdin?.end(),
-    kill: (signal) => void child.kill(signal),
+    kill: (signal) => signalChild(child, signal),
     ref: () => child.ref(),
     unref: () => child.unref(),
   };

@@ -9,12 +9,12 @@
  */
 
 import { managerErrors } from "./errors.ts";
-import { isClass, isNative } from "./exposure.ts";
-import { checkName, isNeverExposed, type ReservedName } from "./names.ts";
+import { isClass, isNative } from "./types/exposure.ts";
+import { checkName, isNeverExposed, type ReservedName } from "./types/names.ts";
 import type { Definition } from "./objects/definition.ts";
 
-export { exposedMethods, iterationOf } from "./exposure.ts";
-export type { NeverExposed, ReservedName } from "./names.ts";
+export { exposedMethods, iterationOf } from "./types/exposure.ts";
+export type { NeverExposed, ReservedName } from "./types/names.ts";
 
 /** What makes referents: a class, or a factory, which may be async. */
 export type Callable = (new (...args: never[]) => object) | ((...args: never[]) => object);

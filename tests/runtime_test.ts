@@ -5,18 +5,23 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test from "node:test";
-import { fileURLToPath } from "node:url";
+import { pathToFileURL } from "node:url";
 import { denoArguments, inheritedArguments, leastPermissions } from "../lib/command_line.ts";
 import { ProcessError } from "../lib/errors.ts";
 import { isRuntimeFile, isServerProgram, runtimeName, serverEntry } from "../lib/runtime.ts";
+import type { RuntimeName } from "../lib/runtime.ts";
 import { nearestConfig, spawnServer } from "../lib/spawn.ts";
-import type { ServerProcess, SpawnOptions } from "../lib/spawn.ts";
+import type { ProcessEnd, ServerProcess, SpawnOptions } from "../lib/spawn.ts";
 import { newSocketPath } from "../lib/wire/transport.ts";
 import { startScript } from "./support/child.ts";
-import { compiled, runtimeNames, runtimePath } from "./support/runtimes.ts";
+import { runtimeCommand, runtimeNames, runtimePath } from "./support/runtimes.ts";
 
-const fixture = (name: string): URL =>
-  new URL(`./fixtures/spawn/${name}.${compiled ? "js" : "ts"}`, import.meta.url);
+const scripts = new URL("./fixtures/spawn/", import.meta.url);
+
+/** The program under a runtime: its source, or compiled where these tests are. */
+function program(runtime: RuntimeName, name: string): URL {
+  return pathToFileURL(runtimeCommand(runtime, new URL(name, scripts)).args.at(-1)!);
+}
 
 const nonce = "nonce-1";
 
@@ -31,11 +36,17 @@ function start(overrides: Overrides = {}): Promise<ServerProcess> {
     nonce,
     address: `unix:${newSocketPath()}`,
     startTimeout: 60_000,
-    entry: fixture("ready"),
+    entry: program(runtimeName, "ready.ts"),
     stdio: "ignore",
     config: { nonce, say: { address: "unix:/tmp/x" }, ...config },
     ...rest,
   });
+}
+
+/** Its end; a server by itself does not keep a test alive. */
+function endOf(server: ServerProcess): Promise<ProcessEnd> {
+  server.ref();
+  return server.exited;
 }
 
 async function failure(promise: Promise<ServerProcess>): Promise<ProcessError> {
@@ -76,7 +87,7 @@ test("spawnServer() resolves with what the readiness line says, and endStdin() e
   assert.equal(server.ready.address, "unix:/tmp/x");
   assert.equal(server.ready.pid, server.pid);
   server.endStdin();
-  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  assert.deepEqual(await endOf(server), { code: 0, signal: null });
   server.kill("SIGKILL"); // too late, and no error
 });
 
@@ -85,30 +96,30 @@ for (const runtime of runtimeNames) {
     const server = await start({
       runtime: { name: runtime, path: runtimePath(runtime), env: { REFERENT_TEST: "1" } },
       ...runtime === "deno" && { permissions: "all" },
-      entry: new URL("./fixtures/spawn/ready.ts", import.meta.url),
+      entry: program(runtime, "ready.ts"),
     });
     assert.equal(server.ready.address, "unix:/tmp/x");
     server.kill("SIGTERM");
-    const { code } = await server.exited;
+    const { code } = await endOf(server);
     assert.equal(code, 7);
   });
 }
 
 test("a Deno server starts with the least permissions, and imports modules without reading", async () => {
   const path = newSocketPath();
-  const types = new URL("./fixtures/spawn/types.ts", import.meta.url).href;
+  const types = program("deno", "types.ts").href;
   const server = await start({
     runtime: { name: "deno", path: runtimePath("deno") },
     permissions: [],
     address: `unix:${path}`,
     modules: [types],
     config: { imports: types, address: `unix:${path}` },
-    entry: new URL("./fixtures/spawn/imports.ts", import.meta.url),
+    entry: program("deno", "imports.ts"),
   });
   assert.equal(server.ready.imported, "a type");
   assert.equal(server.ready.address, `unix:${path}`);
   server.endStdin();
-  assert.equal((await server.exited).code, 0);
+  assert.equal((await endOf(server)).code, 0);
   assert.equal(existsSync(dirname(path)), false);
 });
 
@@ -120,7 +131,7 @@ test("what else is written to stdout does not hide the readiness line", async ()
   assert.match(server.stderrTail(), /^first\n/);
   assert.doesNotMatch(server.stderrTail(), /unix:/);
   server.endStdin();
-  await server.exited;
+  await endOf(server);
 });
 
 test("a server that reports an error rejects with it as the cause", async () => {
@@ -166,7 +177,7 @@ test("stderr of any length does not block the server", async () => {
   const server = await start({ config: { stderr: 4 * 1024 * 1024 } });
   await until(() => server.stderrTail().endsWith("the end\n"));
   server.endStdin();
-  await server.exited;
+  await endOf(server);
 });
 
 test("a detached server writes into its log file and survives the end of stdin", async () => {
@@ -184,7 +195,7 @@ test("a detached server writes into its log file and survives the end of stdin",
     assert.match(readFileSync(logFile, "utf8"), /^older\nearly\n[^]*later\n/);
     assert.doesNotMatch(server.stderrTail(), /older/);
     server.kill("SIGTERM");
-    assert.equal((await server.exited).code, 7);
+    assert.equal((await endOf(server)).code, 7);
   });
 });
 
@@ -194,7 +205,7 @@ test("a log file is made for its owner only", async () => {
     const server = await start({ logFile });
     assert.equal(statSync(logFile).mode & 0o777, 0o600);
     server.endStdin();
-    await server.exited;
+    await endOf(server);
   });
 });
 
@@ -206,7 +217,7 @@ test("the server ignores SIGINT", async () => {
   const server = await start();
   server.kill("SIGINT");
   server.kill("SIGTERM");
-  assert.equal((await server.exited).code, 7);
+  assert.equal((await endOf(server)).code, 7);
 });
 
 for (const runtime of runtimeNames) {
@@ -214,7 +225,9 @@ for (const runtime of runtimeNames) {
     test(`in ${runtime}, a starter that ${how === "ends" ? "ends" : "is killed"} takes its server with it`, async () => {
       await withDirectory(async (directory) => {
         const trace = join(directory, "trace");
-        const starter = startScript(runtime, starterScript(runtime), { args: [trace, how] });
+        const starter = startScript(runtime, new URL("starter.ts", scripts), {
+          args: [trace, how],
+        });
         const pid = Number(await starter.line());
         const { code, signal } = await starter.end;
         if (how === "ends") assert.equal(code, 0);
@@ -223,12 +236,6 @@ for (const runtime of runtimeNames) {
       });
     });
   }
-}
-
-/** Compiled tests run Node on what was compiled, the others on the source. */
-function starterScript(runtime: string): string {
-  const extension = compiled && runtime === "node" ? "js" : "ts";
-  return fileURLToPath(new URL(`./fixtures/spawn/starter.${extension}`, import.meta.url));
 }
 
 // Command lines

@@ -10,7 +10,7 @@
 import type { ErrorClass } from "../exceptions.ts";
 import type { Limits } from "../limits.ts";
 import { builtins } from "../objects/builtins.ts";
-import type { Initializer } from "../options.ts";
+import type { Initializer } from "../manager/options.ts";
 import { thread } from "../process/child.ts";
 import { findTypeSets, type Types, typesOf } from "../types.ts";
 import { json, messagePack, type Serializer } from "../wire/serializer.ts";

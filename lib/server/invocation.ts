@@ -9,7 +9,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DeadlockError, NotExposedError, SerializeError } from "../errors.ts";
-import { iterationOf } from "../exposure.ts";
+import { iterationOf } from "../types/exposure.ts";
 import { kindOf } from "../objects/data.ts";
 import { maxRepresentationBytes, represent } from "../objects/represent.ts";
 import type { Definition } from "../objects/definition.ts";

@@ -9,7 +9,7 @@
  */
 
 import { LimitExceededError, UnknownObjectError } from "../errors.ts";
-import { exposedMethods, iterationOf } from "../exposure.ts";
+import { exposedMethods, iterationOf } from "../types/exposure.ts";
 import type { Limits } from "../limits.ts";
 import type { Definition } from "../objects/definition.ts";
 import { type Held, makePrototype, makeProxy, type ProxyOwner, stateOf } from "../proxy.ts";

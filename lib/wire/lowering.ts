@@ -69,7 +69,7 @@ export abstract class Lowering {
   protected abstract reference(index: number): unknown;
   /** For bytes of the kind; they are a view of the user's own. */
   protected abstract bytes(kind: string, bytes: Uint8Array): unknown;
-  /** For a string that begins with U+FEFF, which decoders like to take away. */
+  /** For a string that begins with U+FEFF, which decoders take for a byte order mark. */
   protected abstract marked(text: string): unknown;
   /** The list that the contents of a container are pushed to. */
   protected abstract begin(kind: ContainerKind): unknown[];
@@ -347,7 +347,7 @@ function isTold(error: Error, name: string, className: string): boolean {
   if (name === "name") return error.name !== className;
   if (name === "message") return error.message !== "" || Object.hasOwn(error, name);
   if (name === "stack") return typeof error.stack === "string";
-  return Object.hasOwn(error, name) && (name === "cause" || className === "AggregateError");
+  return Object.hasOwn(error, name);
 }
 
 /** Why an object that is no data cannot be sent, and the cure. */

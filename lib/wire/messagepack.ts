@@ -57,7 +57,7 @@ const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A larger result is not kept as the buffer of the next one. */
-const maxKeptBytes = 1_048_576;
+const maxKeptBytes = 2_097_152;
 
 /** The decoder keeps its last message alive, so it must be a small one. */
 const maxRememberedBytes = 65_536;

@@ -130,7 +130,7 @@ class PlainLowering extends Lowering {
     return { [tag]: [kind, toBase64(bytes)] };
   }
   protected override marked(text: string): unknown {
-    return text;
+    return { [tag]: ["text", `.${text}`] };
   }
   protected override begin(kind: ContainerKind): unknown[] {
     return [kind];
@@ -139,7 +139,7 @@ class PlainLowering extends Lowering {
     return { [tag]: list };
   }
   protected override awkward(key: string): boolean {
-    return key === tag || key === "__proto__";
+    return key === tag || key === "__proto__" || key.charCodeAt(0) === 0xfeff;
   }
 }
 
@@ -149,6 +149,7 @@ type Lift = (payload: unknown, references: References) => unknown;
 const lifts: ReadonlyMap<string, Lift> = new Map<string, Lift>([
   ["undefined", () => undefined],
   ["number", (payload) => liftNumber(text(payload))],
+  ["text", (payload) => text(payload).slice(1)],
   ["bigint", (payload) => hexToBigint(text(payload))],
   ["date", (payload) => new Date(payload === null ? NaN : number(payload))],
   ["reference", (payload, references) => references.at(number(payload))],

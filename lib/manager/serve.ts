@@ -1,15 +1,15 @@
 /**
  * Servers in this process: `Manager.serve` on a socket, `Manager.local` in memory.
  *
- * Above: manager.ts. Below: server/server.ts, join.ts.
+ * Above: manager.ts. Below: server/server.ts, connect.ts.
  *
  * @module
  */
 
-import { ConnectionClosedError } from "./errors.ts";
+import { ConnectionClosedError } from "../errors.ts";
 import { type Closed, ManagerFacade } from "./facade.ts";
-import { defaultStartTimeout, environmentOf, openClient } from "./join.ts";
-import { resolveLimits } from "./limits.ts";
+import { defaultStartTimeout, environmentOf, openClient } from "./connect.ts";
+import { resolveLimits } from "../limits.ts";
 import {
   checkOptions,
   type CommonOptions,
@@ -17,12 +17,12 @@ import {
   type LocalOptions,
   type ServeOptions,
 } from "./options.ts";
-import { thread } from "./process/child.ts";
-import { initialize, register } from "./server/config.ts";
-import { ObjectServer } from "./server/server.ts";
-import { typesOf } from "./types.ts";
-import { authkeyBytes, randomAuthkey } from "./wire/auth.ts";
-import { messagePack } from "./wire/serializer.ts";
+import { thread } from "../process/child.ts";
+import { initialize, register } from "../server/config.ts";
+import { ObjectServer } from "../server/server.ts";
+import { typesOf } from "../types.ts";
+import { authkeyBytes, randomAuthkey } from "../wire/auth.ts";
+import { messagePack } from "../wire/serializer.ts";
 
 /** A server that this process hosts. Python: `Server`, as `get_server()` gives it. */
 export interface Server {
@@ -41,7 +41,7 @@ export interface Server {
 const defaultGrace = 5_000;
 
 /** `Manager.serve`. */
-export async function host(options: ServeOptions = {}): Promise<Server> {
+export async function serve(options: ServeOptions = {}): Promise<Server> {
   checkOptions("serve", options);
   const authkey = options.authkey === undefined ? randomAuthkey() : authkeyBytes(options.authkey);
   const server = await makeServer(options, authkey);
@@ -61,7 +61,7 @@ export async function host(options: ServeOptions = {}): Promise<Server> {
 }
 
 /** `Manager.local`. */
-export async function hostInMemory(options: LocalOptions = {}): Promise<ManagerFacade> {
+export async function serveInMemory(options: LocalOptions = {}): Promise<ManagerFacade> {
   checkOptions("local", options);
   const authkey = randomAuthkey();
   const server = await makeServer(options, authkey);

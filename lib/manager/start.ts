@@ -1,30 +1,30 @@
 /**
  * `Manager.start`: a server in a process of its own, and a client of it.
  *
- * Above: manager.ts. Below: spawn.ts, join.ts.
+ * Above: manager.ts. Below: spawn.ts, connect.ts.
  *
  * @module
  */
 
 import { randomBytes } from "node:crypto";
 import { dirname, join as joinPath } from "node:path";
-import { ProcessError } from "./errors.ts";
+import { ProcessError } from "../errors.ts";
 import { ManagerFacade } from "./facade.ts";
-import { type Access, defaultStartTimeout, environmentOf, openClient } from "./join.ts";
-import { resolveLimits } from "./limits.ts";
+import { type Access, defaultStartTimeout, environmentOf, openClient } from "./connect.ts";
+import { resolveLimits } from "../limits.ts";
 import { checkOptions, type StartOptions } from "./options.ts";
-import { thread } from "./process/child.ts";
-import { register, serializers, type ServerConfig } from "./server/config.ts";
-import { type ServerProcess, spawnServer } from "./spawn.ts";
-import { type Types, typesOf } from "./types.ts";
-import { authkeyBytes, authkeyText, randomAuthkey } from "./wire/auth.ts";
-import { messagePack, type Serializer } from "./wire/serializer.ts";
-import { newSocketPath, parseAddress, type TlsOptions } from "./wire/transport.ts";
+import { thread } from "../process/child.ts";
+import { register, serializers, type ServerConfig } from "../server/config.ts";
+import { type ServerProcess, spawnServer } from "../spawn.ts";
+import { type Types, typesOf } from "../types.ts";
+import { authkeyBytes, authkeyText, randomAuthkey } from "../wire/auth.ts";
+import { messagePack, type Serializer } from "../wire/serializer.ts";
+import { newSocketPath, parseAddress, type TlsOptions } from "../wire/transport.ts";
 
 const defaultGrace = 5_000;
 
 /** `Manager.start`. */
-export async function launch(options: StartOptions = {}): Promise<ManagerFacade> {
+export async function start(options: StartOptions = {}): Promise<ManagerFacade> {
   checkOptions("start", options);
   refuseWhileImporting();
   const types = typesOf(options.types);

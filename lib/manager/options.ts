@@ -7,11 +7,11 @@
  * @module
  */
 
-import type { Limits } from "./limits.ts";
-import type { RuntimeOptions, ServerStdio } from "./spawn.ts";
-import type { TypeSet } from "./types.ts";
-import type { Serializer } from "./wire/serializer.ts";
-import type { TlsOptions } from "./wire/transport.ts";
+import type { Limits } from "../limits.ts";
+import type { RuntimeOptions, ServerStdio } from "../spawn.ts";
+import type { TypeSet } from "../types.ts";
+import type { Serializer } from "../wire/serializer.ts";
+import type { TlsOptions } from "../wire/transport.ts";
 
 /** What the option `types` takes. */
 export type TypesOption = TypeSet | readonly TypeSet[];

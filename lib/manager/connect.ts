@@ -1,25 +1,30 @@
 /**
  * Joining a server that runs already: from options, from the environment, or in this thread.
  *
- * Above: manager.ts, launch.ts, host.ts. Below: client/client.ts, transport.ts.
+ * Above: manager.ts, start.ts, serve.ts. Below: client/client.ts, transport.ts.
  *
  * @module
  */
 
-import { Client } from "./client/client.ts";
-import { NotExposedError, UnknownObjectError } from "./errors.ts";
-import { exposedMethods } from "./exposure.ts";
+import { Client } from "../client/client.ts";
+import { NotExposedError, UnknownObjectError } from "../errors.ts";
+import { exposedMethods } from "../types/exposure.ts";
 import { ManagerFacade } from "./facade.ts";
-import { type Limits, resolveLimits } from "./limits.ts";
+import { type Limits, resolveLimits } from "../limits.ts";
 import { checkOptions, type ConnectOptions } from "./options.ts";
-import { thread } from "./process/child.ts";
-import { environment } from "./runtime.ts";
-import { serializers } from "./server/config.ts";
-import { type Types, typesOf } from "./types.ts";
-import { authkeyBytes, authkeyText } from "./wire/auth.ts";
-import { memoryPair } from "./wire/memory.ts";
-import { messagePack, type Serializer } from "./wire/serializer.ts";
-import { connect, parseAddress, type TlsOptions, type Transport } from "./wire/transport.ts";
+import { thread } from "../process/child.ts";
+import { environment } from "../runtime.ts";
+import { serializers } from "../server/config.ts";
+import { type Types, typesOf } from "../types.ts";
+import { authkeyBytes, authkeyText } from "../wire/auth.ts";
+import { memoryPair } from "../wire/memory.ts";
+import { messagePack, type Serializer } from "../wire/serializer.ts";
+import {
+  connect as openSocket,
+  parseAddress,
+  type TlsOptions,
+  type Transport,
+} from "../wire/transport.ts";
 
 /** What it takes to join one server. */
 export interface Access {
@@ -41,7 +46,7 @@ export interface ClientSettings {
 export const defaultStartTimeout = 10_000;
 
 /** `Manager.connect`. */
-export async function join(options: ConnectOptions = {}): Promise<ManagerFacade> {
+export async function connect(options: ConnectOptions = {}): Promise<ManagerFacade> {
   checkOptions("connect", options);
   const settings: ClientSettings = {
     limits: resolveLimits(options.limits),
@@ -97,7 +102,7 @@ async function openTransport(
   tls: TlsOptions | undefined,
   timeout: number,
 ): Promise<Transport> {
-  if (parseAddress(address).kind !== "memory") return await connect(address, { tls, timeout });
+  if (parseAddress(address).kind !== "memory") return await openSocket(address, { tls, timeout });
   const [ours, theirs] = memoryPair();
   memoryServer(address).server.accept(theirs);
   return ours;

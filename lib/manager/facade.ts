@@ -2,20 +2,20 @@
  * The members of a manager: one user of a client, with the creation methods of the server's typeids
  * and, where this process started the server, its process.
  *
- * Above: manager.ts. Below: client/client.ts, launch.ts.
+ * Above: manager.ts. Below: client/client.ts, spawn.ts.
  *
  * @module
  */
 
 import { clearTimeout, setTimeout } from "node:timers";
-import type { Client, Ended } from "./client/client.ts";
-import { ConnectionClosedError, TimeoutError, UnknownObjectError } from "./errors.ts";
-import { builtins } from "./objects/builtins.ts";
-import { checkedOptions } from "./proxy.ts";
-import type { BuiltinCreators, Creators } from "./remote.ts";
-import type { DebugInfo } from "./server/control.ts";
-import { readTicket } from "./server/tickets.ts";
-import type { ServerProcess } from "./spawn.ts";
+import type { Client, Ended } from "../client/client.ts";
+import { ConnectionClosedError, TimeoutError, UnknownObjectError } from "../errors.ts";
+import { builtins } from "../objects/builtins.ts";
+import { checkedOptions } from "../proxy.ts";
+import type { BuiltinCreators, Creators } from "../remote.ts";
+import type { DebugInfo } from "../server/control.ts";
+import { readTicket } from "../server/tickets.ts";
+import type { ServerProcess } from "../spawn.ts";
 
 /** Why a manager is unusable. */
 export interface Closed extends Ended {
