@@ -181,9 +181,13 @@ export function readConfig(): Promise<ServerInput> {
   });
 }
 
-/** Writes the line on stdout that says that the server listens, or why it cannot. */
-export function announce(nonce: string, ready: Record<string, unknown>): void {
-  process.stdout.write(`${nonce} ${JSON.stringify(ready)}\n`);
+/**
+ * Writes the line on stdout that says that the server listens, or why it cannot: then
+ * `{ error: { name, message, stack } }`. Resolves when the program may exit without losing it.
+ */
+export function announce(nonce: string, ready: Record<string, unknown>): Promise<void> {
+  const line = `${nonce} ${JSON.stringify(ready)}\n`;
+  return new Promise((resolve) => void process.stdout.write(line, () => resolve()));
 }
 
 /**

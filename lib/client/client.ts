@@ -7,15 +7,8 @@
  * @module
  */
 
-import { clearTimeout, setTimeout } from "node:timers";
-import {
-  ConnectionClosedError,
-  LimitExceededError,
-  ManagerError,
-  ProtocolError,
-  TimeoutError,
-} from "../errors.ts";
-import { type ErrorClass, type ExceptionSource, rebuildException } from "../exceptions.ts";
+import { ConnectionClosedError, LimitExceededError, ProtocolError } from "../errors.ts";
+import { type ErrorClass, rebuildException } from "../exceptions.ts";
 import { envelopeBytes, type Limits } from "../limits.ts";
 import {
   type CallOptions,
@@ -26,7 +19,8 @@ import {
 } from "../proxy.ts";
 import { authenticateClient } from "../wire/auth.ts";
 import { Connection, type Receiver } from "../wire/connection.ts";
-import { Fields } from "../wire/frame.ts";
+import type { Fields } from "../wire/frame.ts";
+import { LongReplies } from "../wire/pieces.ts";
 import {
   type AnnouncedType,
   firstMethod,
@@ -49,6 +43,7 @@ import { type Serializer, withRoot } from "../wire/serializer.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Holds } from "./holds.ts";
 import { type Items, RemoteIterator } from "./iterator.ts";
+import { type Callee, cancelReason, PendingCalls, timeoutOf } from "./pending.ts";
 
 /** What a client needs to join a server. */
 export interface ClientOptions {
@@ -75,33 +70,6 @@ export interface Ended {
   readonly error?: Error;
 }
 
-/** What is called, where, and how it is named in messages. */
-interface Callee extends ExceptionSource {
-  readonly target: number;
-  readonly id: number;
-  readonly index: number;
-  /** Position of the argument that holds the wait's options. */
-  readonly waitOptions?: number;
-}
-
-interface Pending {
-  readonly callee: Callee;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (reason: unknown) => void;
-  timer?: ReturnType<typeof setTimeout>;
-  signal?: AbortSignal;
-  onAbort?: () => void;
-  /** Set once an abort was sent of a call that the server decides. */
-  aborted?: boolean;
-}
-
-interface LongReply {
-  readonly body: Uint8Array;
-  filledBytes: number;
-}
-
-/** After an abort or a timeout the server has this long to say how a wait ended, in milliseconds. */
-const verdictTimeout = 5_000;
 const noPayload = new Uint8Array(0);
 
 /** One session with one server. */
@@ -122,12 +90,12 @@ export class Client implements ProxyOwner, Receiver {
   readonly #maxPayloadBytes: number;
   readonly #errors: Map<string, ErrorClass>;
   readonly #holds: Holds;
-  readonly #pending = new Map<number, Pending>();
-  readonly #longReplies = new Map<number, LongReply>();
+  readonly #pending: PendingCalls;
+  readonly #longReplies: LongReplies;
   readonly #resolveEnded: (ended: Ended) => void;
   #nextCall = 1;
-  /** Pending calls and others that keep the process alive. */
-  #alive = 0;
+  /** Who else than pending calls keeps the process alive. */
+  #stayers = 0;
   #closing = false;
   #shuttingDown = false;
   #farewell: string | undefined;
@@ -166,14 +134,22 @@ export class Client implements ProxyOwner, Receiver {
       writeRelease(connection.output, id, receipts);
       connection.schedule();
     });
+    const cancel = (id: number) => {
+      if (connection.closed) return;
+      writeCancel(connection.output, id);
+      connection.schedule();
+    };
+    this.#pending = new PendingCalls(cancel, () => this.#watchProcess());
+    const maxFrameBytes = options.limits.maxMessageBytes + envelopeBytes;
+    this.#longReplies = new LongReplies(maxFrameBytes);
     for (const { table } of this.types.values()) {
       if (table) this.#holds.addTable(readTable(table));
     }
     let resolveEnded!: (ended: Ended) => void;
     this.ended = new Promise((resolve) => resolveEnded = resolve);
     this.#resolveEnded = resolveEnded;
-    connection.open(options.limits.maxMessageBytes + envelopeBytes, this);
-    connection.keepAlive(false);
+    connection.open(maxFrameBytes, this);
+    this.#watchProcess();
     if (options.remote) connection.watch(options.limits.pingInterval, options.limits.pingTimeout);
   }
 
@@ -184,12 +160,14 @@ export class Client implements ProxyOwner, Receiver {
 
   /** Keeps the process alive until the returned function is called. */
   stayAlive(): () => void {
-    if (this.#alive++ === 0) this.#connection.keepAlive(true);
-    let released = false;
+    this.#stayers++;
+    this.#watchProcess();
+    let left = false;
     return () => {
-      if (released) return;
-      released = true;
-      if (--this.#alive === 0) this.#connection.keepAlive(false);
+      if (left) return;
+      left = true;
+      this.#stayers--;
+      this.#watchProcess();
     };
   }
 
@@ -250,11 +228,6 @@ export class Client implements ProxyOwner, Receiver {
     this.#connection.end(new ConnectionClosedError("This client was closed"));
   }
 
-  /** Closes at once, because of an error. */
-  abort(reason: Error): void {
-    this.#connection.close(reason);
-  }
-
   // Calls and their ends.
 
   #call(callee: Callee, args: unknown[], options?: CallOptions): Promise<unknown> {
@@ -263,42 +236,27 @@ export class Client implements ProxyOwner, Receiver {
     try {
       const waits = callee.waitOptions !== undefined;
       if (waits) ({ args, options } = waitArguments(args, callee.waitOptions!, options));
-      if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-      const timeout = finite(options?.timeout ?? (waits ? undefined : this.#options.callTimeout));
-      return this.#send(callee, args, waits, timeout, options?.signal);
+      const signal = options?.signal;
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const timeout = timeoutOf(
+        options?.timeout ?? (waits ? undefined : this.#options.callTimeout),
+      );
+      const id = this.#send(callee, args, waits ? timeout : undefined);
+      return this.#pending.add(id, callee, { timeout, signal });
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #send(
-    callee: Callee,
-    args: unknown[],
-    waits: boolean,
-    timeout: number | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<unknown> {
+  #send(callee: Callee, args: unknown[], timeout: number | undefined): number {
+    const { target, id: targetId, index } = callee;
     const references: number[] = [];
     const payload = this.#encode(callee, args, references);
     const id = this.#nextCall++;
-    writeCall(
-      this.#connection.output,
-      id,
-      callee.target,
-      callee.id,
-      callee.index,
-      waits ? timeout : undefined,
-      references,
-      payload,
-    );
+    const { output } = this.#connection;
+    writeCall(output, id, target, targetId, index, timeout, references, payload);
     this.#connection.schedule();
-    return new Promise((resolve, reject) => {
-      const pending: Pending = { callee, resolve, reject };
-      if (this.#alive++ === 0) this.#connection.keepAlive(true);
-      this.#pending.set(id, pending);
-      if (timeout !== undefined) this.#limitTime(id, pending, waits, timeout);
-      if (signal) this.#listen(id, pending, waits, signal);
-    });
+    return id;
   }
 
   #encode(callee: Callee, args: unknown[], references: number[]): Uint8Array {
@@ -317,52 +275,9 @@ export class Client implements ProxyOwner, Receiver {
     return payload;
   }
 
-  #limitTime(id: number, pending: Pending, waits: boolean, timeout: number): void {
-    const { callee } = pending;
-    pending.timer = setTimeout(() => {
-      this.#abandon(
-        id,
-        new TimeoutError(
-          `"${callee.method}" on typeid "${callee.typeid}" did not finish in ${timeout} ms`,
-        ),
-      );
-    }, waits ? timeout + verdictTimeout : timeout);
-  }
-
-  #listen(id: number, pending: Pending, waits: boolean, signal: AbortSignal): void {
-    pending.signal = signal;
-    pending.onAbort = () => {
-      if (!waits) return this.#abandon(id, signal.reason);
-      // The server decides: what it granted before the cancel arrives is still delivered.
-      pending.aborted = true;
-      this.#cancel(id);
-      clearTimeout(pending.timer);
-      pending.timer = setTimeout(() => this.#abandon(id, signal.reason), verdictTimeout);
-    };
-    signal.addEventListener("abort", pending.onAbort, { once: true });
-  }
-
-  /** Nobody waits any more: rejects at once; what still comes is given back. */
-  #abandon(id: number, reason: unknown): void {
-    const pending = this.#take(id);
-    if (!pending) return;
-    this.#cancel(id);
-    pending.reject(reason);
-  }
-
-  #cancel(id: number): void {
-    writeCancel(this.#connection.output, id);
-    this.#connection.schedule();
-  }
-
-  #take(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
-    if (!pending) return undefined;
-    this.#pending.delete(id);
-    if (--this.#alive === 0) this.#connection.keepAlive(false);
-    if (pending.timer) clearTimeout(pending.timer);
-    if (pending.onAbort) pending.signal!.removeEventListener("abort", pending.onAbort);
-    return pending;
+  /** A pending call keeps the process alive, an idle connection does not. */
+  #watchProcess(): void {
+    this.#connection.keepAlive(this.#pending.size + this.#stayers > 0);
   }
 
   // What the connection tells.
@@ -371,8 +286,10 @@ export class Client implements ProxyOwner, Receiver {
     switch (kind) {
       case Kind.Reply:
         return this.#reply(readReply(fields));
-      case Kind.Piece:
-        return this.#piece(fields);
+      case Kind.Piece: {
+        const reply = this.#longReplies.add(fields);
+        return reply && this.#reply(reply);
+      }
       case Kind.Table:
         return this.#holds.addTable(readTable(fields.json()));
       case Kind.Bye:
@@ -384,9 +301,7 @@ export class Client implements ProxyOwner, Receiver {
   }
 
   closed(reason: Error): void {
-    const pending = [...this.#pending.keys()];
-    for (const id of pending) {
-      const { callee, reject } = this.#take(id)!;
+    for (const { callee, reject } of this.#pending.takeAll()) {
       reject(this.#closedError(callee, reason));
     }
     this.#longReplies.clear();
@@ -416,32 +331,8 @@ export class Client implements ProxyOwner, Receiver {
     );
   }
 
-  #piece(fields: Fields): void {
-    const id = fields.varint();
-    const totalBytes = fields.varint();
-    const maxBytes = this.#options.limits.maxMessageBytes + envelopeBytes;
-    if (totalBytes > maxBytes) {
-      throw new ProtocolError(`A reply of ${totalBytes} bytes exceeds the limit of ${maxBytes}`);
-    }
-    let reply = this.#longReplies.get(id);
-    if (!reply) {
-      this.#longReplies.set(id, reply = { body: new Uint8Array(totalBytes), filledBytes: 0 });
-    }
-    const piece = fields.rest();
-    if (reply.filledBytes + piece.length > reply.body.length) {
-      throw new ProtocolError(`The pieces of reply ${id} are longer than announced`);
-    }
-    reply.body.set(piece, reply.filledBytes);
-    reply.filledBytes += piece.length;
-    if (reply.filledBytes < reply.body.length) return;
-    this.#longReplies.delete(id);
-    const whole = new Fields(reply.body);
-    if (whole.byte() !== Kind.Reply) throw new ProtocolError("Only replies travel in pieces");
-    this.#reply(readReply(whole));
-  }
-
   #reply(reply: Reply): void {
-    const pending = this.#take(reply.id);
+    const pending = this.#pending.take(reply.id);
     if (!pending) return this.#refuse(reply);
     const { callee, resolve, reject } = pending;
     let value: unknown;
@@ -457,7 +348,7 @@ export class Client implements ProxyOwner, Receiver {
       case Status.Error:
         return reject(rebuildException(value, this.#errors, callee));
       case Status.Cancelled:
-        return reject(pending.aborted ? pending.signal!.reason : cancelled(callee));
+        return reject(cancelReason(pending));
       default:
         return resolve(this.#handle(reply, value, callee));
     }
@@ -504,15 +395,4 @@ export class Client implements ProxyOwner, Receiver {
     const index = iteratorMethods.indexOf(name);
     return this.#call({ target: Target.Handle, id, index, typeid: "iterator", method }, []);
   }
-}
-
-function cancelled(callee: Callee): ManagerError {
-  return new ManagerError(
-    `"${callee.method}" on typeid "${callee.typeid}" was cancelled by the server`,
-  );
-}
-
-function finite(timeout: number | undefined): number | undefined {
-  if (timeout === undefined || timeout === Infinity) return undefined;
-  return Math.min(Math.ceil(timeout), 0x7fffffff);
 }

@@ -16,73 +16,51 @@ import {
   ProtocolError,
   UnknownObjectError,
 } from "../errors.ts";
-import { describeException, type ErrorClass } from "../exceptions.ts";
-import type { Limits } from "../limits.ts";
 import type { Connection, Receiver } from "../wire/connection.ts";
-import { type Fields, FrameWriter, headerBytes } from "../wire/frame.ts";
+import type { Fields } from "../wire/frame.ts";
 import {
   type Call,
-  HandleKind,
   iteratorMethods,
   Kind,
   pieceBytes,
   readCall,
   serverMethods,
-  Status,
   Target,
   writeJson,
-  writeReply,
 } from "../wire/protocol.ts";
-import { type Serializer, withRoot } from "../wire/serializer.ts";
 import { Cursor, type Portion } from "./cursor.ts";
 import { type CallerContext, isPromise } from "./invocation.ts";
-import type { LocalOwner } from "./local.ts";
 import type { Entry } from "./registry.ts";
+import { type Hold, Replies, type ReplyHost } from "./replies.ts";
 
 /** What a session needs of its server. */
-export interface SessionHost {
-  readonly owner: LocalOwner;
-  readonly limits: Limits;
-  readonly serializer: Serializer;
-  readonly errors: ReadonlyMap<string, ErrorClass>;
+export interface SessionHost extends ReplyHost {
   /** Why no new call is started, or undefined. */
   readonly draining: Error | undefined;
   /** Evaluates one of the server's own methods. */
   callServer(session: Session, method: typeof serverMethods[number], args: unknown[]): unknown;
   /** The session is over; all that it held is free. */
   sessionEnded(session: Session): void;
-  /** Bytes wait for the session that it does not read. */
-  outputGrew(): void;
-}
-
-interface Hold {
-  readonly entry: Entry;
-  receipts: number;
 }
 
 /** A call whose result is still to come. */
 interface RunningCall {
   readonly id: number;
-  /** Made when somebody asks for the signal. */
+  /** Made when the method asks for its caller's signal. */
   controller: AbortController | undefined;
+  /** Why nobody waits for the call any more. */
+  cancelled: Error | undefined;
   readonly waits: boolean;
   readonly builtin: boolean;
   /** Keeps the referent alive. */
   readonly entry: Entry | undefined;
-  cancelled: boolean;
 }
 
-interface Reply {
-  readonly status: number;
-  readonly payload: Uint8Array;
-  readonly references: number[];
-  readonly entries: Entry[];
-}
-
-const noPayload = new Uint8Array(0);
-const noReferences: readonly number[] = [];
 /** A portion of an iterator is cut where it would exceed this, as long as one item is left. */
 const maxPortionBytes = pieceBytes;
+
+/** What comes with an iterator that is read only when somebody asks for an item. */
+const notYet: Portion = { values: [], done: false };
 
 /** One client's session. */
 export class Session implements Receiver {
@@ -90,12 +68,9 @@ export class Session implements Receiver {
   readonly id: string;
   readonly #host: SessionHost;
   readonly #connection: Connection;
-  readonly #maxPayloadBytes: number;
-  readonly #holds = new Map<number, Hold>();
-  readonly #knownTables = new Set<number>();
+  readonly #replies: Replies;
   readonly #handles = new Map<number, Cursor>();
   readonly #running = new Map<number, RunningCall>();
-  #receipts = 0;
   #nextHandle = 1;
   #waiters = 0;
   #runningUserCalls = 0;
@@ -106,12 +81,12 @@ export class Session implements Receiver {
     this.id = id;
     this.#host = host;
     this.#connection = connection;
-    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#replies = new Replies(host, connection, maxPayloadBytes);
   }
 
   /** The objects that the session holds, with the receipts of each. */
   get holds(): ReadonlyMap<number, Hold> {
-    return this.#holds;
+    return this.#replies.holds;
   }
 
   /** Bytes on their way to the client. */
@@ -128,8 +103,8 @@ export class Session implements Receiver {
   /** Counts what `debugInfo` tells of a session. */
   describe(): Record<string, number> {
     return {
-      objects: this.#holds.size,
-      receipts: this.#receipts,
+      objects: this.holds.size,
+      receipts: this.#replies.receipts,
       running: this.#running.size - this.#waiters,
       waiting: this.#waiters,
       iterators: this.#handles.size,
@@ -139,16 +114,12 @@ export class Session implements Receiver {
 
   /** Method tables that the client was told in its welcome. */
   knowTables(ids: Iterable<number>): void {
-    for (const id of ids) this.#knownTables.add(id);
+    this.#replies.knowTables(ids);
   }
 
   /** The entry that the client holds under this number; refused even if others hold it. */
   held(id: number): Entry {
-    const hold = this.#holds.get(id);
-    if (hold) return hold.entry;
-    throw new UnknownObjectError(
-      `This session holds no object 0x${id.toString(16)}: it was released or never received`,
-    );
+    return this.#replies.held(id);
   }
 
   /** Tells the client that the server ends, and why; parked calls reject at once. */
@@ -179,7 +150,7 @@ export class Session implements Receiver {
       case Kind.Cancel:
         return this.#cancel(fields.varint());
       case Kind.Release:
-        return this.#release(fields.varint(), fields.varint());
+        return this.#replies.release(fields.varint(), fields.varint());
       default:
         throw new ProtocolError(`Unexpected message of kind ${kind} from a client`);
     }
@@ -188,56 +159,36 @@ export class Session implements Receiver {
   closed(reason: Error): void {
     const over = new ConnectionClosedError(`The session of the caller ended`, { cause: reason });
     for (const call of this.#running.values()) {
-      call.cancelled = true;
+      call.cancelled = over;
       call.controller?.abort(over);
     }
     for (const cursor of this.#handles.values()) ignoreFailure(() => cursor.return());
     this.#handles.clear();
-    for (const { entry } of this.#holds.values()) this.#host.owner.registry.letGo(entry);
-    this.#holds.clear();
-    this.#receipts = 0;
+    this.#replies.releaseAll();
     this.#whenIdle?.();
     this.#host.sessionEnded(this);
-  }
-
-  #release(id: number, receipts: number): void {
-    const hold = this.#holds.get(id);
-    if (!hold || receipts < 1 || receipts > hold.receipts) {
-      throw new ProtocolError(
-        `Cannot give back ${receipts} receipts of object 0x${id.toString(16)}: the session has ${
-          hold?.receipts ?? 0
-        }`,
-      );
-    }
-    hold.receipts -= receipts;
-    this.#receipts -= receipts;
-    if (hold.receipts > 0) return;
-    this.#holds.delete(id);
-    this.#host.owner.registry.letGo(hold.entry);
   }
 
   #cancel(id: number): void {
     const call = this.#running.get(id);
     if (!call) return;
-    call.cancelled = true;
-    call.controller?.abort(new ManagerError("The caller cancelled the call"));
+    call.cancelled = new ManagerError("The caller cancelled the call");
+    call.controller?.abort(call.cancelled);
   }
 
   // Calls.
 
   #call(call: Call): void {
+    if (this.#running.has(call.id)) throw new ProtocolError(`Call ${call.id} runs already`);
     let result: unknown;
-    let running: RunningCall | undefined;
+    let running: RunningCall;
     try {
       if (this.#host.draining) throw this.#host.draining;
-      if (this.#running.has(call.id)) {
-        throw new ProtocolError(`Call ${call.id} is running already`);
-      }
       const args = this.#arguments(call);
       running = this.#prepare(call);
       result = this.#start(call, args, running);
     } catch (error) {
-      this.#fail(call.id, error);
+      this.#replies.exception(call.id, error);
       return;
     }
     if (isPromise(result)) this.#track(running, result);
@@ -262,7 +213,7 @@ export class Session implements Receiver {
         `This session has ${this.#runningUserCalls} calls running (limit maxRunningCalls): await some of them first, or raise the limit`,
       );
     }
-    return { id: call.id, controller: undefined, waits, builtin, entry, cancelled: false };
+    return { id: call.id, controller: undefined, waits, builtin, entry, cancelled: undefined };
   }
 
   #start(call: Call, args: unknown[], running: RunningCall): unknown {
@@ -290,7 +241,10 @@ export class Session implements Receiver {
       id: this.id,
       timeout,
       get signal() {
-        running.controller ??= new AbortController();
+        if (!running.controller) {
+          running.controller = new AbortController();
+          if (running.cancelled) running.controller.abort(running.cancelled);
+        }
         return running.controller.signal;
       },
       share: (object, typeid) => registry.share(object, typeid).proxy as never,
@@ -324,9 +278,8 @@ export class Session implements Receiver {
   }
 
   #reject(call: RunningCall, error: unknown): void {
-    const isCancel = call.cancelled && error === call.controller?.signal.reason;
-    if (!isCancel) return this.#fail(call.id, error);
-    this.#write(call.id, Status.Cancelled, noReferences, noPayload);
+    if (call.cancelled && call.cancelled === error) this.#replies.cancelled(call.id);
+    else this.#replies.exception(call.id, error);
   }
 
   // Handles.
@@ -342,33 +295,34 @@ export class Session implements Receiver {
         `This session has no iterator ${id}: it is done or was returned`,
       );
     }
-    const send = (portion: Portion) => this.#cut(cursor, portion, id);
-    try {
-      const portion = cursor.next();
-      return isPromise(portion)
-        ? (portion as Promise<Portion>).then(send, (error) => {
-          this.#handles.delete(id);
-          throw error;
-        })
-        : send(portion as Portion);
-    } catch (error) {
+    return this.#read(id, cursor);
+  }
+
+  /** The next portion; an iterator that fails or is done is freed. */
+  #read(id: number, cursor: Cursor): Portion | Promise<Portion> {
+    const fail = (error: unknown): never => {
       this.#handles.delete(id);
       throw error;
+    };
+    const send = (portion: Portion) => {
+      const sent = this.#cut(cursor, portion);
+      if (sent.done) this.#handles.delete(id);
+      return sent;
+    };
+    try {
+      const portion = cursor.next();
+      return portion instanceof Promise ? portion.then(send).catch(fail) : send(portion);
+    } catch (error) {
+      return fail(error);
     }
   }
 
   /** Leaves in the cursor what would make a reply too long. */
-  #cut(cursor: Cursor, portion: Portion, id: number): Portion {
-    const { serializer, owner } = this.#host;
-    const values = [...portion.values];
-    let { done } = portion;
-    while (values.length > 1) {
-      const bytes = serializer.encode(values, owner.outgoing(() => 0)).length;
-      if (bytes <= maxPortionBytes) break;
+  #cut(cursor: Cursor, { values, done }: Portion): Portion {
+    while (values.length > 1 && this.#replies.measure(values) > maxPortionBytes) {
       cursor.unread(values.splice(values.length >> 1));
       done = false;
     }
-    if (done) this.#handles.delete(id);
     return { values, done };
   }
 
@@ -376,131 +330,24 @@ export class Session implements Receiver {
   #answerCursor(id: number, cursor: Cursor): void {
     const handle = this.#nextHandle++;
     this.#handles.set(handle, cursor);
-    let first: Portion = { values: [], done: false };
-    if (cursor.readAhead > 1) {
-      const portion = cursor.next();
-      if (!isPromise(portion)) first = this.#cut(cursor, portion as Portion, handle);
+    const first = cursor.readAhead > 1 ? this.#read(handle, cursor) : notYet;
+    if (first instanceof Promise) {
+      first.then(
+        (portion) => this.#replies.handle(id, portion.done ? 0 : handle, portion),
+        (error) => this.#replies.exception(id, error),
+      );
+      return;
     }
-    const reply = this.#encode(Status.Handle, first);
-    this.#credit(reply);
-    this.#write(
-      id,
-      Status.Handle,
-      reply.references,
-      reply.payload,
-      HandleKind.Iterator,
-      first.done ? 0 : handle,
-    );
+    this.#replies.handle(id, first.done ? 0 : handle, first);
   }
-
-  // Replies.
 
   #answer(id: number, value: unknown): void {
+    if (!(value instanceof Cursor)) return this.#replies.value(id, value);
     try {
-      if (value instanceof Cursor) return this.#answerCursor(id, value);
-      const reply = this.#encode(Status.Value, value);
-      this.#credit(reply);
-      this.#write(id, Status.Value, reply.references, reply.payload);
+      this.#answerCursor(id, value);
     } catch (error) {
-      this.#fail(id, error);
+      this.#replies.exception(id, error);
     }
-  }
-
-  #fail(id: number, error: unknown): void {
-    const { errors } = this.#host;
-    const canSend = (value: unknown) => this.#canSend(value);
-    let reply: Reply;
-    try {
-      reply = this.#encode(Status.Error, describeException(error, errors, canSend));
-      this.#credit(reply);
-    } catch (cause) {
-      const plain = new ManagerError(
-        `The exception could not be sent: ${String(error).slice(0, 1024)}`,
-      );
-      plain.stack = String((cause as Error).stack);
-      reply = this.#encode(Status.Error, describeException(plain, errors, canSend));
-    }
-    this.#write(id, Status.Error, reply.references, reply.payload);
-  }
-
-  #canSend(value: unknown): boolean {
-    try {
-      const { serializer, owner, limits } = this.#host;
-      const bytes = serializer.encode(value, owner.outgoing(() => 0)).length;
-      return bytes <= Math.min(this.#maxPayloadBytes, limits.maxMessageBytes) / 16;
-    } catch {
-      return false;
-    }
-  }
-
-  #encode(status: number, value: unknown): Reply {
-    const references: number[] = [];
-    const entries: Entry[] = [];
-    if (value === undefined) return { status, payload: noPayload, references, entries };
-    const outgoing = this.#host.owner.outgoing((entry) => {
-      references.push(entry.id, entry.table.id);
-      return entries.push(entry) - 1;
-    });
-    let payload: Uint8Array;
-    try {
-      payload = this.#host.serializer.encode(value, outgoing);
-    } catch (error) {
-      throw withRoot(error, "result");
-    }
-    if (payload.length > this.#maxPayloadBytes) {
-      throw new LimitExceededError(
-        `Cannot send a result of ${payload.length} bytes: the client takes ${this.#maxPayloadBytes} (limit maxMessageBytes): ask for less at once or raise the limit`,
-      );
-    }
-    return { status, payload, references, entries };
-  }
-
-  /** Adds a receipt for each reference, and tells method tables that the client does not know. */
-  #credit({ entries }: Reply): void {
-    if (entries.length === 0) return;
-    const { limits, owner } = this.#host;
-    if (this.#receipts + entries.length > limits.maxHolds) {
-      throw new LimitExceededError(
-        `This session holds ${this.#receipts} receipts of objects (limit maxHolds): give some back with \`releaseProxy(proxy)\`, or raise the limit`,
-      );
-    }
-    this.#receipts += entries.length;
-    for (const entry of entries) {
-      const hold = this.#holds.get(entry.id);
-      if (hold) {
-        hold.receipts++;
-        continue;
-      }
-      this.#holds.set(entry.id, { entry, receipts: 1 });
-      owner.registry.hold(entry);
-      this.#tell(entry);
-    }
-  }
-
-  #tell(entry: Entry): void {
-    if (this.#knownTables.has(entry.table.id)) return;
-    this.#knownTables.add(entry.table.id);
-    writeJson(this.#connection.output, Kind.Table, entry.table);
-  }
-
-  #write(
-    id: number,
-    status: number,
-    references: readonly number[],
-    payload: Uint8Array,
-    handleKind = 0,
-    handleId = 0,
-  ): void {
-    const { output } = this.#connection;
-    if (payload.length <= pieceBytes) {
-      writeReply(output, id, status, references, payload, handleKind, handleId);
-    } else {
-      const whole = new FrameWriter();
-      writeReply(whole, id, status, references, payload, handleKind, handleId);
-      this.#connection.sendLongReply(id, whole.take()[0]!.subarray(headerBytes));
-    }
-    this.#connection.schedule();
-    if (this.#connection.outputBytes > this.#host.limits.maxOutputBytes) this.#host.outputGrew();
   }
 }
 

@@ -8,7 +8,7 @@
  */
 
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
-import { ConnectionClosedError, LimitExceededError, ProtocolError } from "../errors.ts";
+import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
 import { Fields, FrameReader, FrameWriter } from "./frame.ts";
 import { Kind, pieceBytes, writeBytes, writePiece } from "./protocol.ts";
 import type { Transport } from "./transport.ts";

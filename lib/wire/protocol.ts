@@ -8,7 +8,7 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import { fieldBytes, Fields, type FrameWriter, jsonBytes } from "./frame.ts";
+import { fieldBytes, type Fields, type FrameWriter, jsonBytes } from "./frame.ts";
 
 /** Both ends must speak the same version. */
 export const protocolVersion = 1;

@@ -1,0 +1,144 @@
+/**
+ * Calls that wait for their reply: their timeouts and signals, and who decides how they end.
+ *
+ * Of most calls the client decides: it rejects at once and the server is told that nobody waits any
+ * more. Of a call that waits for another caller the server decides: what it granted before the
+ * cancel arrived is still delivered, and only a silent server is given up.
+ *
+ * Above: client.ts. Below: nothing.
+ *
+ * @module
+ */
+
+import { clearTimeout, setTimeout } from "node:timers";
+import { ManagerError, TimeoutError } from "../errors.ts";
+import type { ExceptionSource } from "../exceptions.ts";
+
+/** What is called, where, and how it is named in messages. */
+export interface Callee extends ExceptionSource {
+  readonly target: number;
+  readonly id: number;
+  readonly index: number;
+  /** Position of the argument that holds the options of a call that waits for another caller. */
+  readonly waitOptions?: number;
+}
+
+/** How long one call may take, and what ends it early. */
+export interface CallLimits {
+  /** Milliseconds. */
+  readonly timeout: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** One call that waits for its reply. */
+export interface PendingCall {
+  readonly callee: Callee;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly signal: AbortSignal | undefined;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  onAbort: (() => void) | undefined;
+}
+
+/** After an abort or a timeout the server has this long to say how a wait ended, in milliseconds. */
+const verdictTimeout = 5_000;
+const maxTimeout = 0x7fffffff;
+
+/** The calls of one client that wait for their reply. */
+export class PendingCalls {
+  readonly #calls = new Map<number, PendingCall>();
+  readonly #cancel: (id: number) => void;
+  readonly #busyChanged: () => void;
+
+  /**
+   * `cancel` tells the server that nobody waits for a call any more; `busyChanged` is called when the
+   * first call is added and when the last one is taken out.
+   */
+  constructor(cancel: (id: number) => void, busyChanged: () => void) {
+    this.#cancel = cancel;
+    this.#busyChanged = busyChanged;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Waits for the reply to the call `id`. */
+  add(id: number, callee: Callee, { timeout, signal }: CallLimits): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call: PendingCall = {
+        callee,
+        resolve,
+        reject,
+        signal,
+        timer: undefined,
+        onAbort: undefined,
+      };
+      this.#calls.set(id, call);
+      if (this.#calls.size === 1) this.#busyChanged();
+      if (timeout !== undefined) this.#limitTime(id, call, timeout);
+      if (signal) this.#listen(id, call, signal);
+    });
+  }
+
+  /** Takes a call out, to settle it; undefined if nobody waits for it any more. */
+  take(id: number): PendingCall | undefined {
+    const call = this.#calls.get(id);
+    if (!call) return undefined;
+    this.#calls.delete(id);
+    if (this.#calls.size === 0) this.#busyChanged();
+    if (call.timer) clearTimeout(call.timer);
+    if (call.onAbort) call.signal!.removeEventListener("abort", call.onAbort);
+    return call;
+  }
+
+  /** Takes all calls out, in the order in which they were issued. */
+  takeAll(): PendingCall[] {
+    return [...this.#calls.keys()].map((id) => this.take(id)!);
+  }
+
+  #limitTime(id: number, call: PendingCall, timeout: number): void {
+    const { method, typeid, waitOptions } = call.callee;
+    const expire = () => {
+      this.#abandon(
+        id,
+        new TimeoutError(`"${method}" on typeid "${typeid}" did not finish in ${timeout} ms`),
+      );
+    };
+    const delay = waitOptions === undefined ? timeout : timeout + verdictTimeout;
+    call.timer = setTimeout(expire, Math.min(delay, maxTimeout));
+  }
+
+  #listen(id: number, call: PendingCall, signal: AbortSignal): void {
+    call.onAbort = () => {
+      if (call.callee.waitOptions === undefined) return this.#abandon(id, signal.reason);
+      this.#cancel(id);
+      clearTimeout(call.timer);
+      call.timer = setTimeout(() => this.#abandon(id, signal.reason), verdictTimeout);
+    };
+    signal.addEventListener("abort", call.onAbort, { once: true });
+  }
+
+  /** Rejects at once; what still comes is given back. */
+  #abandon(id: number, reason: unknown): void {
+    const call = this.take(id);
+    if (!call) return;
+    this.#cancel(id);
+    call.reject(reason);
+  }
+}
+
+/** The milliseconds of a limit; undefined for none. */
+export function timeoutOf(timeout: number | undefined): number | undefined {
+  if (timeout === undefined || timeout === Infinity) return undefined;
+  return Math.min(Math.ceil(timeout), maxTimeout);
+}
+
+/** What a call rejects with that the server cancelled. */
+export function cancelReason({ signal, callee }: PendingCall): unknown {
+  if (signal?.aborted) return signal.reason;
+  return new ManagerError(
+    `"${callee.method}" on typeid "${callee.typeid}" was cancelled by the server`,
+  );
+}
