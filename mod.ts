@@ -29,7 +29,6 @@ export type {
   CommonOptions,
   ConnectOptions,
   HostOptions,
-  Initializer,
   LocalOptions,
   ServeOptions,
   StartOptions,
@@ -40,6 +39,7 @@ export type { RuntimeOptions, ServerStdio } from "./lib/spawn.ts";
 export type { RuntimeName } from "./lib/runtime.ts";
 export type { TlsOptions } from "./lib/wire/transport.ts";
 export type { DebugInfo, ObjectInfo } from "./lib/server/control.ts";
+export type { Initializer } from "./lib/server/config.ts";
 export type { MethodStatistics } from "./lib/server/registry.ts";
 export type { Ended } from "./lib/client/client.ts";
 
@@ -83,10 +83,20 @@ export type {
   TypesOf,
 } from "./lib/remote.ts";
 export type { ArrayProxy } from "./lib/objects/array.ts";
+export type { Key } from "./lib/objects/data.ts";
 export type { DictProxy } from "./lib/objects/dict.ts";
-export type { ListProxy } from "./lib/objects/list.ts";
-export type { NamespaceProxy } from "./lib/objects/namespace.ts";
+export type { ListProxy, SortOptions } from "./lib/objects/list.ts";
+export type { NamespaceMethods, NamespaceProxy } from "./lib/objects/namespace.ts";
+export type { Items, ProxyBase } from "./lib/objects/proxy_base.ts";
 export type { SetProxy } from "./lib/objects/set.ts";
+export type {
+  ArrayTypecode,
+  BigIntTypecode,
+  ElementOf,
+  NumberTypecode,
+  Typecode,
+  TypedArrayOf,
+} from "./lib/objects/typecodes.ts";
 export type { ValueProxy } from "./lib/objects/value.ts";
 
 export {

@@ -78,17 +78,23 @@ export type RemoteMethods<T, M, N> = {
 
 /** Stands for the result of a method that shares nothing. */
 declare const unshared: unique symbol;
+/** @internal */
 type Unshared = typeof unshared;
 
 // deno-lint-ignore no-explicit-any
 type AnyFunction = (...args: any) => unknown;
 
-/** `any` is no method; an optional method is one. */
+/**
+ * `any` is no method; an optional method is one.
+ *
+ * @internal
+ */
 type NameOfMethod<K, F> = 0 extends 1 & F ? never
   : [NonNullable<F>] extends [never] ? never
   : NonNullable<F> extends AnyFunction ? K
   : never;
 
+/** @internal */
 type RemoteMethod<F, S> = NonNullable<F> extends (...args: infer A) => infer R
   ? (...args: WithoutCaller<A>) => Promise<[S] extends [Unshared] ? Sent<Awaited<R>> : S>
   : never;
@@ -122,9 +128,14 @@ export type RemoteIterable<T> = T extends { [Symbol.asyncIterator](): AsyncItera
   : T extends { [Symbol.iterator](): Iterator<infer X> } ? AsyncIterable<X>
   : unknown;
 
-/** The definitions of a type set. */
+/**
+ * The definitions of a type set.
+ *
+ * @internal
+ */
 type DefinitionsOf<S> = S extends TypeSet<infer D> ? D : never;
 
+/** @internal */
 type Merged<U> = (U extends unknown ? (part: U) => void : never) extends (all: infer I) => void ? I
   : never;
 
@@ -143,7 +154,11 @@ export type Creators<D> = {
   readonly [K in keyof D as CreatorName<K, D[K]>]: Creator<D, K>;
 };
 
-/** Not every name makes objects: exceptions do not. */
+/**
+ * Not every name makes objects: exceptions do not.
+ *
+ * @internal
+ */
 type CreatorName<K, V> = string extends K ? never
   : V extends abstract new (...args: never[]) => infer T ? IsError<T> extends true ? never : K
   : K;
@@ -151,11 +166,14 @@ type CreatorName<K, V> = string extends K ? never
 /** A class that only looks like an Error has no `stack`. */
 type IsError<T> = T extends Error ? "stack" extends keyof T ? true : false : false;
 
+/** @internal */
 type Creator<D, K extends keyof D> = (
   ...args: ArgumentsOf<CallableOf<D[K]>>
 ) => Promise<RemoteOf<D, K>>;
 
+/** @internal */
 type CallableOf<V> = V extends Typeid<infer C> ? C : V;
+/** @internal */
 type OptionsOf<V> = V extends Typeid<infer _, infer O> ? O : unknown;
 
 type ArgumentsOf<C> = C extends abstract new (...args: infer A) => unknown ? A
@@ -169,7 +187,11 @@ export type RemoteOf<D, K extends keyof D> = RemoteWith<
   D
 >;
 
-/** A factory whose type is `any` makes a proxy whose type is `any`. */
+/**
+ * A factory whose type is `any` makes a proxy whose type is `any`.
+ *
+ * @internal
+ */
 type RemoteWith<T, O, D> = 0 extends 1 & T ? T : Remote<T, SharedBy<T, O, D>, NamesOf<T, O>>;
 
 type NamesOf<T, O> = O extends { readonly exposed: readonly (infer N)[] } ? Exclude<N, NeverExposed>

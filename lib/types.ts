@@ -30,7 +30,11 @@ export type Referent<C> = C extends new (...args: never[]) => infer T ? T
   : C extends (...args: never[]) => infer T ? Awaited<T>
   : never;
 
-/** The names that `exposed` and `methodToTypeid` may use; any, where the type says nothing of them. */
+/**
+ * The names that `exposed` and `methodToTypeid` may use; any, where the type says nothing of them.
+ *
+ * @internal
+ */
 type NameOf<T> = [keyof T] extends [never] ? string : keyof T & string;
 
 /** The options of {@linkcode typeid}; `T` is the type of the referents. */
@@ -69,12 +73,17 @@ const languageErrors: ReadonlySet<string> = new Set([
   "DOMException",
 ]);
 
-/** Makes a type whose text is the compiler's error where a typeid has a reserved name. */
+/**
+ * Makes a type whose text is the compiler's error where a typeid has a reserved name.
+ *
+ * @internal
+ */
 type CheckNames<D> = {
   [K in keyof D]: K extends ReservedName ? `the typeid "${K}" is taken: choose another name`
     : unknown;
 };
 
+/** @internal */
 type CheckOptions<O> = { readonly [K in Exclude<keyof O, keyof TypeidOptions>]: never };
 
 /** A callable with options, made by {@linkcode typeid}. */

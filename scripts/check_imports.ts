@@ -36,7 +36,7 @@ const importRules: ImportRule[] = [
   },
   {
     where: /^lib\/server\//,
-    never: /^lib\/(manager\.ts|process\/)/,
+    never: /^lib\/(manager\.ts|manager\/|process\/(?!child\.ts))/,
     cure: "manager.ts puts the parts together: let it pass in what the server needs",
   },
   {

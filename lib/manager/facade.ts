@@ -93,7 +93,7 @@ export interface FacadeParts {
   readonly client: Client;
   readonly env: Record<string, string>;
   /** The server process, where this process started it. */
-  readonly process?: ServerProcess;
+  readonly child?: ServerProcess;
   /** This manager does not use the client any more. */
   readonly leave: () => void;
   /** `shutdown` or `close`. */
@@ -187,15 +187,15 @@ export class ManagerFacade implements ManagerMembers<unknown> {
 
   async join(options: JoinOptions = {}): Promise<void> {
     const { timeout, signal } = checkedOptions(options);
-    const { process, client } = this.#parts;
+    const { child, client } = this.#parts;
     signal?.throwIfAborted();
-    process?.ref();
+    child?.ref();
     const release = client.stayAlive();
     try {
-      const ended: Promise<unknown> = process?.exited ?? this.closed;
+      const ended: Promise<unknown> = child?.exited ?? this.closed;
       await within(ended, timeout, signal, "The server has not ended");
     } finally {
-      process?.unref();
+      child?.unref();
       release();
     }
   }
@@ -233,32 +233,32 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   }
 
   async #describeEnd(ended: Ended): Promise<Closed> {
-    const { process } = this.#parts;
-    if (!process || ended.by === "close") return ended;
-    const end = await inTime(process.exited, exitDelay);
+    const { child } = this.#parts;
+    if (!child || ended.by === "close") return ended;
+    const end = await inTime(child.exited, exitDelay);
     return end ? { ...ended, exitCode: end.code, exitSignal: end.signal } : ended;
   }
 
   async #end(timeout: number): Promise<void> {
-    const { client, process } = this.#parts;
-    if (this.#left && !process) return;
+    const { client, child } = this.#parts;
+    if (this.#left && !child) return;
     const asked = client.usable ? client.shutdown().catch(() => {}) : Promise.resolve();
-    process?.endStdin();
-    const over = Promise.all([asked, client.ended, process?.exited]);
+    child?.endStdin();
+    const over = Promise.all([asked, client.ended, child?.exited]);
     const ended = await inTime(over, timeout);
-    if (!ended && !process) {
+    if (!ended && !child) {
       throw new TimeoutError(`The server at "${this.address}" did not end in ${timeout} ms`);
     }
-    if (!ended) await kill(process!);
+    if (!ended) await kill(child!);
     this.#leave();
   }
 }
 
-async function kill(process: ServerProcess): Promise<void> {
-  process.kill("SIGTERM");
-  if (await inTime(process.exited, killDelay)) return;
-  process.kill("SIGKILL");
-  await process.exited;
+async function kill(child: ServerProcess): Promise<void> {
+  child.kill("SIGTERM");
+  if (await inTime(child.exited, killDelay)) return;
+  child.kill("SIGKILL");
+  await child.exited;
 }
 
 /** What the promise gives, or undefined after the time. */

@@ -8,6 +8,7 @@
  */
 
 import type { Limits } from "../limits.ts";
+import type { Initializer } from "../server/config.ts";
 import type { RuntimeOptions, ServerStdio } from "../spawn.ts";
 import type { TypeSet } from "../types.ts";
 import type { Serializer } from "../wire/serializer.ts";
@@ -15,16 +16,6 @@ import type { TlsOptions } from "../wire/transport.ts";
 
 /** What the option `types` takes. */
 export type TypesOption = TypeSet | readonly TypeSet[];
-
-/** A function that runs once in the server before it listens. Python: `initializer` of `start()`. */
-export interface Initializer {
-  /** The URL of the module that exports it, such as `import.meta.resolve("./setup.ts")`. */
-  readonly module: string;
-  /** The name of the export. Default `default`. */
-  readonly export?: string;
-  /** Its arguments: values that JSON can carry. */
-  readonly args?: readonly unknown[];
-}
 
 /** Options of every entry function that hosts or joins a server. */
 export interface CommonOptions<S extends TypesOption = TypesOption> {

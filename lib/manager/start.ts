@@ -39,10 +39,10 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
   const serializer = sendableSerializer(options.serializer ?? messagePack, types);
   const address = options.address ?? `unix:${newSocketPath()}`;
   const config = configOf(options, types, { address, authkey, serializer, tls: options.tls });
-  const process = await spawn(options, config, settings.startTimeout);
+  const child = await spawn(options, config, settings.startTimeout);
   try {
     const access: Access = {
-      address: String(process.ready["address"]),
+      address: String(child.ready["address"]),
       authkey,
       serializer,
       tls: clientTls(options.tls),
@@ -51,13 +51,13 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
     return new ManagerFacade({
       client,
       env: environmentOf(access),
-      process,
+      child,
       leave: () => client.close(),
       disposal: "shutdown",
     });
   } catch (error) {
-    process.kill("SIGKILL");
-    await process.exited;
+    child.kill("SIGKILL");
+    await child.exited;
     throw error;
   }
 }

@@ -2,7 +2,7 @@
  * What a server is told at its start, and how it turns that into typeids: the modules of users are
  * imported here and nowhere else.
  *
- * Above: main.ts and manager.ts. Below: types.ts, the table of built-ins.
+ * Above: main.ts and manager/. Below: types.ts, the table of built-ins.
  *
  * @module
  */
@@ -10,12 +10,21 @@
 import type { ErrorClass } from "../exceptions.ts";
 import type { Limits } from "../limits.ts";
 import { builtins } from "../objects/builtins.ts";
-import type { Initializer } from "../manager/options.ts";
 import { thread } from "../process/child.ts";
 import { findTypeSets, type Types, typesOf } from "../types.ts";
 import { json, messagePack, type Serializer } from "../wire/serializer.ts";
 import type { TlsOptions } from "../wire/transport.ts";
 import type { RegisteredType } from "./registry.ts";
+
+/** A function that runs once in the server before it listens. Python: `initializer` of `start()`. */
+export interface Initializer {
+  /** The URL of the module that exports it, such as `import.meta.resolve("./setup.ts")`. */
+  readonly module: string;
+  /** The name of the export. Default `default`. */
+  readonly export?: string;
+  /** Its arguments: values that JSON can carry. */
+  readonly args?: readonly unknown[];
+}
 
 /** The first line on the stdin of a server process, as JSON. */
 export interface ServerConfig {

@@ -30,6 +30,7 @@ export interface Entry extends Held {
 
 /** How often a method ran, and for how long. */
 export interface MethodStatistics {
+  /** How often it was called. */
   calls: number;
   /** Milliseconds in all, synchronous part. */
   time: number;

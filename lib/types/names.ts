@@ -6,6 +6,7 @@
  * @module
  */
 
+/** @internal */
 const managerMembers = [
   "create",
   "close",
@@ -23,6 +24,7 @@ const managerMembers = [
   "debugInfo",
 ] as const;
 
+/** @internal */
 const builtinTypeids = [
   "list",
   "dict",
@@ -47,7 +49,11 @@ const builtinTypeids = [
   "pool",
 ] as const;
 
-/** What a creation method can never be called: the language looks for these names by itself. */
+/**
+ * What a creation method can never be called: the language looks for these names by itself.
+ *
+ * @internal
+ */
 const languageNames = [
   "then",
   "constructor",
@@ -60,7 +66,11 @@ const languageNames = [
   "propertyIsEnumerable",
 ] as const;
 
-/** What is never a method of a proxy, `exposed` or not. */
+/**
+ * What is never a method of a proxy, `exposed` or not.
+ *
+ * @internal
+ */
 const neverExposed = ["then", "constructor", "toJSON", "toString", "valueOf"] as const;
 
 /** The names that no typeid may have. */
