@@ -24,13 +24,20 @@ export const runtimeName: RuntimeName = process.versions.deno !== undefined
 /** The id of this process. */
 export const pid: number = process.pid;
 
-/** A variable of the environment; undefined if it is not set or may not be read. */
+/** Whether this is Windows, where Unix sockets have no permissions. */
+export const isWindows: boolean = process.platform === "win32";
+
+/** A variable of the environment; undefined if it is not set or may not be read. Deno never prompts. */
 export function environment(name: string): string | undefined {
-  try {
-    return process.env[name];
-  } catch {
-    return undefined; // Deno without the permission: the library's own variables are all optional
-  }
+  const { Deno: deno } = globalThis as unknown as RuntimeGlobals;
+  const permission = deno?.permissions?.querySync({ name: "env", variable: name });
+  if (permission && permission.state !== "granted") return undefined;
+  return process.env[name];
+}
+
+/** Warns whoever reads this process's stderr of something that works but should not be so. */
+export function warn(text: string): void {
+  process.emitWarning(text, { type: "ReferentWarning" });
 }
 
 /**
@@ -112,7 +119,10 @@ export function isRuntimeFile(path: string): boolean {
 }
 
 interface RuntimeGlobals {
-  Deno?: { build?: { standalone?: boolean } };
+  Deno?: {
+    build?: { standalone?: boolean };
+    permissions?: { querySync(descriptor: { name: "env"; variable: string }): { state: string } };
+  };
   Bun?: { main?: string };
 }
 

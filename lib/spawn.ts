@@ -12,6 +12,7 @@ import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { denoArguments, inheritedArguments, programArgument } from "./command_line.ts";
+import { debug } from "./debug.ts";
 import { ProcessError } from "./errors.ts";
 import { FileOutput, PipeOutput } from "./server_output.ts";
 import type { Output } from "./server_output.ts";
@@ -108,6 +109,7 @@ export async function spawnServer(options: SpawnOptions): Promise<ServerProcess>
   const { child, output } = run(path, args, env, options);
   const exited = endOf(child);
   try {
+    debug("spawn", () => `${path} ${args.join(" ")} is process ${child.pid}`);
     const ready = await readiness(child, output, exited, options);
     child.unref();
     output.unref();

@@ -8,6 +8,7 @@
  */
 
 import { ConnectionClosedError, LimitExceededError, ProtocolError } from "../errors.ts";
+import { debug } from "../debug.ts";
 import { type ErrorClass, rebuildException } from "../exceptions.ts";
 import { envelopeBytes, type Limits } from "../limits.ts";
 import {
@@ -24,8 +25,6 @@ import { LongReplies } from "../wire/pieces.ts";
 import {
   type AnnouncedType,
   firstMethod,
-  HandleKind,
-  iteratorMethods,
   Kind,
   readReply,
   readTable,
@@ -41,9 +40,9 @@ import {
 } from "../wire/protocol.ts";
 import { type Serializer, withRoot } from "../wire/serializer.ts";
 import type { Transport } from "../wire/transport.ts";
+import { Handles } from "./handles.ts";
 import { Holds } from "./holds.ts";
-import { type Items, RemoteIterator } from "./iterator.ts";
-import { type Callee, cancelReason, PendingCalls, timeoutOf } from "./pending.ts";
+import { type Callee, cancelReason, type PendingCall, PendingCalls, timeoutOf } from "./pending.ts";
 
 /** What a client needs to join a server. */
 export interface ClientOptions {
@@ -90,6 +89,7 @@ export class Client implements ProxyOwner, Receiver {
   readonly #maxPayloadBytes: number;
   readonly #errors: Map<string, ErrorClass>;
   readonly #holds: Holds;
+  readonly #handles = new Handles((callee) => this.#call(callee, []));
   readonly #pending: PendingCalls;
   readonly #longReplies: LongReplies;
   readonly #resolveEnded: (ended: Ended) => void;
@@ -111,6 +111,7 @@ export class Client implements ProxyOwner, Receiver {
       },
       { maxMessageBytes: Math.min(options.limits.maxMessageBytes, Number.MAX_SAFE_INTEGER) },
     );
+    debug("connected", () => `${options.address} as session ${welcome.session}`);
     return new Client(connection, hello.epoch, welcome, options);
   }
 
@@ -131,6 +132,7 @@ export class Client implements ProxyOwner, Receiver {
     this.#errors = new Map(options.errors);
     this.#holds = new Holds(this, options.limits.maxDepth, (id, receipts) => {
       if (connection.closed) return;
+      debug("release", () => `${receipts} of object 0x${id.toString(16)}`);
       writeRelease(connection.output, id, receipts);
       connection.schedule();
     });
@@ -301,6 +303,7 @@ export class Client implements ProxyOwner, Receiver {
   }
 
   closed(reason: Error): void {
+    debug("disconnected", () => `${this.address}: ${reason.message}`);
     for (const { callee, reject } of this.#pending.takeAll()) {
       reject(this.#closedError(callee, reason));
     }
@@ -334,23 +337,25 @@ export class Client implements ProxyOwner, Receiver {
   #reply(reply: Reply): void {
     const pending = this.#pending.take(reply.id);
     if (!pending) return this.#refuse(reply);
-    const { callee, resolve, reject } = pending;
-    let value: unknown;
     try {
-      value = this.#decode(reply);
+      this.#settle(reply, pending);
     } catch (error) {
-      if (reply.status === Status.Handle) this.#giveBackHandle(reply.handleId);
-      return reject(error);
+      if (reply.status === Status.Handle) this.#handles.giveBack(reply.handleId);
+      pending.reject(error);
     }
+  }
+
+  #settle(reply: Reply, pending: PendingCall): void {
+    const value = this.#decode(reply);
     switch (reply.status) {
       case Status.Value:
-        return resolve(value);
+        return pending.resolve(value);
       case Status.Error:
-        return reject(rebuildException(value, this.#errors, callee));
+        return pending.reject(rebuildException(value, this.#errors, pending.callee));
       case Status.Cancelled:
-        return reject(cancelReason(pending));
-      default:
-        return resolve(this.#handle(reply, value, callee));
+        return pending.reject(cancelReason(pending));
+      case Status.Handle:
+        return pending.resolve(this.#handles.open(reply, value, pending.callee));
     }
   }
 
@@ -366,33 +371,6 @@ export class Client implements ProxyOwner, Receiver {
   /** A reply that nobody takes gives back all that it brought. */
   #refuse(reply: Reply): void {
     this.#holds.refuse(reply.references);
-    if (reply.status === Status.Handle) this.#giveBackHandle(reply.handleId);
-  }
-
-  #giveBackHandle(id: number): void {
-    if (id !== 0) this.#callHandle(id, "return", "return").catch(() => {});
-  }
-
-  #handle(reply: Reply, value: unknown, callee: Callee): unknown {
-    if (reply.handleKind !== HandleKind.Iterator) {
-      this.#giveBackHandle(reply.handleId);
-      throw new ProtocolError(`Unknown kind of handle: ${reply.handleKind}`);
-    }
-    const source = {
-      next: () => this.#callHandle(reply.handleId, "next", callee.method) as Promise<Items>,
-      return: async () => {
-        if (this.usable) await this.#callHandle(reply.handleId, "return", callee.method);
-      },
-    };
-    return new RemoteIterator(source, value as Items);
-  }
-
-  #callHandle(
-    id: number,
-    name: typeof iteratorMethods[number],
-    method: string,
-  ): Promise<unknown> {
-    const index = iteratorMethods.indexOf(name);
-    return this.#call({ target: Target.Handle, id, index, typeid: "iterator", method }, []);
+    if (reply.status === Status.Handle) this.#handles.giveBack(reply.handleId);
   }
 }

@@ -15,10 +15,12 @@ import { resolveLimits } from "../limits.ts";
 import { checkOptions, type StartOptions } from "./options.ts";
 import { thread } from "../process/child.ts";
 import { register, serializers, type ServerConfig } from "../server/config.ts";
+import { isWindows } from "../runtime.ts";
 import { type ServerProcess, spawnServer } from "../spawn.ts";
 import { type Types, typesOf } from "../types.ts";
 import { authkeyBytes, authkeyText, randomAuthkey } from "../wire/auth.ts";
 import { messagePack, type Serializer } from "../wire/serializer.ts";
+import { removeAbandonedSockets } from "../wire/socket_directory.ts";
 import { newSocketPath, parseAddress, type TlsOptions } from "../wire/transport.ts";
 
 const defaultGrace = 5_000;
@@ -38,6 +40,8 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
   const authkey = options.authkey === undefined ? randomAuthkey() : authkeyBytes(options.authkey);
   const serializer = sendableSerializer(options.serializer ?? messagePack, types);
   const address = options.address ?? `unix:${newSocketPath()}`;
+  refuseOnWindows(address);
+  await removeAbandonedSockets();
   const config = configOf(options, types, { address, authkey, serializer, tls: options.tls });
   const child = await spawn(options, config, settings.startTimeout);
   try {
@@ -116,6 +120,13 @@ function logFile(address: string): string {
     );
   }
   return joinPath(dirname(parsed.path), "server.log");
+}
+
+function refuseOnWindows(address: string): void {
+  if (!isWindows || parseAddress(address).kind !== "unix") return;
+  throw new ProcessError(
+    `Cannot start a server at "${address}" on Windows, whose sockets have no permissions: use WSL, or { address: "tcp://127.0.0.1:0" }`,
+  );
 }
 
 function refuseWhileImporting(): void {

@@ -8,6 +8,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { debug, slowCall } from "../debug.ts";
 import { DeadlockError, NotExposedError, SerializeError } from "../errors.ts";
 import { iterationOf } from "../types/exposure.ts";
 import { kindOf } from "../objects/data.ts";
@@ -90,7 +91,9 @@ export class Invoker {
     }
     const start = performance.now();
     const result = method.apply(referent, given);
-    this.#registry.count(entry.table, position, performance.now() - start);
+    const time = performance.now() - start;
+    this.#registry.count(entry.table, position, time);
+    if (time > slowCall) debug("slow call", () => `${entry.typeid}.${name} blocked for ${time} ms`);
     if (isPromise(result)) return result.then((settled) => this.#shape(entry, name, settled));
     return this.#shape(entry, name, result);
   }

@@ -17,6 +17,8 @@ import { Connection } from "../wire/connection.ts";
 import type { serverMethods, Welcome } from "../wire/protocol.ts";
 import type { Serializer } from "../wire/serializer.ts";
 import { listen, type Listener, type TlsOptions, type Transport } from "../wire/transport.ts";
+import { debug } from "../debug.ts";
+import { warn } from "../runtime.ts";
 import { Control, type ControlHost } from "./control.ts";
 import { LocalOwner } from "./local.ts";
 import type { RegisteredType } from "./registry.ts";
@@ -95,6 +97,7 @@ export class ObjectServer implements SessionHost, ControlHost {
     const accept = (transport: Transport) => this.accept(transport);
     this.#listener = await listen(address, { tls, makeDirectory, accept });
     this.owner.address = this.#listener.address;
+    warnOfPlainTcp(this.address);
     this.#watchIdle();
   }
 
@@ -136,6 +139,7 @@ export class ObjectServer implements SessionHost, ControlHost {
 
   sessionEnded(session: Session): void {
     this.sessions.delete(session.id);
+    debug("session ended", () => session.id);
     this.#watchIdle();
   }
 
@@ -167,6 +171,7 @@ export class ObjectServer implements SessionHost, ControlHost {
   async close(reason: Error): Promise<void> {
     if (this.#draining) return void await this.closed;
     this.#draining = reason;
+    debug("server ends", () => reason.message);
     if (this.#idle) clearTimeout(this.#idle);
     const unlistened = this.#listener?.close();
     for (const connection of this.#halfOpen) connection.close(reason);
@@ -197,6 +202,7 @@ export class ObjectServer implements SessionHost, ControlHost {
     }
     const session = new Session(`s${this.#nextSession++}`, this, connection, maxMessageBytes);
     this.sessions.set(session.id, session);
+    debug("session began", () => session.id);
     if (this.#idle) clearTimeout(this.#idle);
     connection.open(limits.maxMessageBytes + envelopeBytes, session);
     if (!this.address.startsWith("unix:")) {
@@ -219,4 +225,14 @@ export class ObjectServer implements SessionHost, ControlHost {
       this.close(new ConnectionClosedError(`it had no session for ${idleTimeout} ms`));
     }, idleTimeout);
   }
+}
+
+const loopback = /^tcp:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\]):/;
+
+/** Without TLS everybody on the way reads and changes what is sent, after the handshake, too. */
+function warnOfPlainTcp(address: string): void {
+  if (!address.startsWith("tcp:") || loopback.test(address)) return;
+  warn(
+    `The server listens on "${address}" without TLS: use a tls:// address, or tcp:// on 127.0.0.1`,
+  );
 }

@@ -9,12 +9,17 @@
  */
 
 import { lstatSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
-import { lstat, mkdir, unlink } from "node:fs/promises";
+import { lstat, mkdir, readdir, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { currentUid } from "../runtime.ts";
 import { maxSocketPathBytes, pathBytes } from "./address.ts";
+
+/** What {@linkcode newSocketPath} calls its directories. */
+const directoryName = /^referent-[0-9a-f]{16}$/;
+/** Milliseconds after which a directory whose server does not answer counts as abandoned. */
+const abandonedAfter = 10_000;
 
 /** Which file this is, whatever its name is now. */
 export interface FileIdentity {
@@ -31,6 +36,32 @@ export function newSocketPath(): string {
   const path = join(temporaryDirectory(), name, "s");
   if (pathBytes(path) <= maxSocketPathBytes) return path;
   return join("/tmp", name, "s");
+}
+
+/**
+ * Removes what servers left that were killed together with their starters: directories of this user
+ * whose socket refuses. What cannot be looked at or removed stays.
+ */
+export async function removeAbandonedSockets(): Promise<void> {
+  const parents = new Set([temporaryDirectory(), "/tmp"]);
+  await Promise.all([...parents].map(removeAbandonedIn));
+}
+
+async function removeAbandonedIn(parent: string): Promise<void> {
+  const names = await readdir(parent).catch(() => []);
+  const ours = names.filter((name) => directoryName.test(name));
+  await Promise.all(ours.map(async (name) => {
+    const directory = join(parent, name);
+    try {
+      const { uid, mtimeMs } = await lstat(directory);
+      // A server that starts has bound its socket and not listened yet.
+      if (uid !== currentUid() || Date.now() - mtimeMs < abandonedAfter) return;
+      await removeStaleSocket(join(directory, "s"));
+      removeSocketDirectory(directory);
+    } catch {
+      // Somebody listens there, or it is another user's: not ours to remove.
+    }
+  }));
 }
 
 /**

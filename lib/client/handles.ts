@@ -1,0 +1,55 @@
+/**
+ * Handles that a session was given - iterators - as what the caller of a method receives.
+ *
+ * Above: client.ts. Below: iterator.ts and whoever sends the requests.
+ *
+ * @module
+ */
+
+import { ConnectionClosedError, ProtocolError } from "../errors.ts";
+import { HandleKind, iteratorMethods, type Reply, Target } from "../wire/protocol.ts";
+import { type Items, RemoteIterator } from "./iterator.ts";
+import type { Callee } from "./pending.ts";
+
+/** The handles of one client. */
+export class Handles {
+  readonly #call: (callee: Callee) => Promise<unknown>;
+
+  /** `call` sends a request without arguments. */
+  constructor(call: (callee: Callee) => Promise<unknown>) {
+    this.#call = call;
+  }
+
+  /** What a reply with a handle resolves to. */
+  open({ handleKind, handleId }: Reply, value: unknown, { method }: Callee): unknown {
+    if (handleKind !== HandleKind.Iterator) {
+      throw new ProtocolError(`Unknown kind of handle: ${handleKind}`);
+    }
+    const source = {
+      next: () => this.#request(handleId, "next", method) as Promise<Items>,
+      return: () => this.#request(handleId, "return", method).then(nothing, unlessClosed),
+    };
+    return new RemoteIterator(source, value as Items);
+  }
+
+  /** Frees a handle that nobody takes. */
+  giveBack(id: number): void {
+    if (id !== 0) this.#request(id, "return", "return").catch(unlessClosed);
+  }
+
+  #request(
+    id: number,
+    name: typeof iteratorMethods[number],
+    method: string,
+  ): Promise<unknown> {
+    const index = iteratorMethods.indexOf(name);
+    return this.#call({ target: Target.Handle, id, index, typeid: "iterator", method });
+  }
+}
+
+function nothing(): void {}
+
+/** The end of a session frees all its handles: there is nothing left to do, and no failure. */
+function unlessClosed(error: unknown): void {
+  if (!(error instanceof ConnectionClosedError)) throw error;
+}
