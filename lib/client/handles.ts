@@ -34,7 +34,7 @@ export class Handles {
 
   /** Frees a handle that nobody takes. */
   giveBack(id: number): void {
-    if (id !== 0) this.#request(id, "return", "return").catch(unlessClosed);
+    if (id !== 0) this.#request(id, "return", "return").catch(nothing);
   }
 
   #request(
@@ -47,6 +47,7 @@ export class Handles {
   }
 }
 
+/** Of what nobody takes nobody is left to be told that it failed. */
 function nothing(): void {}
 
 /** The end of a session frees all its handles: there is nothing left to do, and no failure. */
