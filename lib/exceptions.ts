@@ -100,9 +100,9 @@ function ownProperties(
 ): (readonly [string, unknown])[] {
   const own: (readonly [string, unknown])[] = [];
   for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(error))) {
-    if (!structural.has(key) && "value" in property && canSend(property.value)) {
-      own.push([key, property.value]);
-    }
+    // What is not enumerable is the engine's: Bun adds line, column and sourceURL.
+    const isData = property.enumerable && "value" in property && !structural.has(key);
+    if (isData && canSend(property.value)) own.push([key, property.value]);
   }
   return own;
 }

@@ -15,7 +15,7 @@ import { checkedOptions } from "../proxy.ts";
 import type { BuiltinCreators, Creators } from "../remote.ts";
 import type { DebugInfo } from "../server/control.ts";
 import { readTicket } from "../server/tickets.ts";
-import type { ServerProcess } from "../spawn.ts";
+import type { ServerProcess } from "../process/spawn.ts";
 
 /** Why a manager is unusable. */
 export interface Closed extends Ended {

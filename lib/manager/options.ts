@@ -9,7 +9,7 @@
 
 import type { Limits } from "../limits.ts";
 import type { Initializer } from "../server/config.ts";
-import type { RuntimeOptions, ServerStdio } from "../spawn.ts";
+import type { RuntimeOptions, ServerStdio } from "../process/spawn.ts";
 import type { TypeSet } from "../types.ts";
 import type { Serializer } from "../wire/serializer.ts";
 import type { TlsOptions } from "../wire/transport.ts";

@@ -15,8 +15,8 @@ import { resolveLimits } from "../limits.ts";
 import { checkOptions, type StartOptions } from "./options.ts";
 import { thread } from "../process/child.ts";
 import { register, serializers, type ServerConfig } from "../server/config.ts";
-import { isWindows } from "../runtime.ts";
-import { type ServerProcess, spawnServer } from "../spawn.ts";
+import { isServerProgram, isWindows } from "../runtime.ts";
+import { type ServerProcess, spawnServer } from "../process/spawn.ts";
 import { type Types, typesOf } from "../types.ts";
 import { authkeyBytes, authkeyText, randomAuthkey } from "../wire/auth.ts";
 import { messagePack, type Serializer } from "../wire/serializer.ts";
@@ -130,9 +130,9 @@ function refuseOnWindows(address: string): void {
 }
 
 function refuseWhileImporting(): void {
-  if (thread.importing === undefined) return;
+  if (!isServerProgram() || thread.listening) return;
   throw new ProcessError(
-    `Cannot start a manager while the server imports "${thread.importing}": that module starts one itself; move the types into a module of their own`,
+    "Cannot start a manager while a server imports its types: the module of the types, or one that it imports, starts one itself; move the types into a module of their own",
   );
 }
 

@@ -25,15 +25,15 @@ export interface MemoryServer {
 
 /** What lives in this thread. */
 export const thread: {
-  /** The user's module that this server process is importing at the moment. */
-  importing: string | undefined;
+  /** Of a server process: it listens, and so has imported all modules of users. */
+  listening: boolean;
   /** By address. */
   readonly sharedClients: Map<string, SharedClient>;
   /** By address. */
   readonly memoryServers: Map<string, MemoryServer>;
   nextMemoryServer: number;
 } = {
-  importing: undefined,
+  listening: false,
   sharedClients: new Map(),
   memoryServers: new Map(),
   nextMemoryServer: 1,

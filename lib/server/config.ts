@@ -10,7 +10,6 @@
 import type { ErrorClass } from "../exceptions.ts";
 import type { Limits } from "../limits.ts";
 import { builtins } from "../objects/builtins.ts";
-import { thread } from "../process/child.ts";
 import { findTypeSets, type Types, typesOf } from "../types.ts";
 import { json, messagePack, type Serializer } from "../wire/serializer.ts";
 import type { TlsOptions } from "../wire/transport.ts";
@@ -128,13 +127,7 @@ export async function initialize(initializer: Initializer | undefined): Promise<
 }
 
 async function importModule(url: string): Promise<Record<string, unknown>> {
-  const outer = thread.importing;
-  thread.importing = url;
-  try {
-    return await import(url);
-  } finally {
-    thread.importing = outer;
-  }
+  return await import(url);
 }
 
 function isSerializer(value: unknown, name: string): value is Serializer {

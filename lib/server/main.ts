@@ -8,6 +8,7 @@
  */
 
 import { ConnectionClosedError } from "../errors.ts";
+import { thread } from "../process/child.ts";
 import { resolveLimits } from "../limits.ts";
 import { announce, exitProcess, onServerSignals, readConfig, writeStderr } from "../runtime.ts";
 import { authkeyBytes } from "../wire/auth.ts";
@@ -18,15 +19,16 @@ const { line, ended } = await readConfig();
 const config: ServerConfig = JSON.parse(line);
 try {
   const server = await start(config);
-  announce(config.nonce, { address: server.address });
   const end = (why: string) => void server.close(new ConnectionClosedError(why));
   onServerSignals({ terminate: () => end("it received a signal to end") });
+  thread.listening = true;
+  await announce(config.nonce, { address: server.address });
   if (!config.detached) ended.then(() => end("the process that started it is gone"));
   await server.closed;
   exitProcess(0);
 } catch (error) {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  announce(config.nonce, { error: { name, message, stack } });
+  await announce(config.nonce, { error: { name, message, stack } });
   writeStderr(`${stack}\n`);
   exitProcess(1);
 }

@@ -12,8 +12,8 @@ import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { denoArguments, inheritedArguments, programArgument } from "./command_line.ts";
-import { debug } from "./debug.ts";
-import { ProcessError } from "./errors.ts";
+import { debug } from "../debug.ts";
+import { ProcessError } from "../errors.ts";
 import { FileOutput, PipeOutput } from "./server_output.ts";
 import type { Output } from "./server_output.ts";
 import {
@@ -23,8 +23,8 @@ import {
   serverEntry,
   signalChild,
   thisExecutable,
-} from "./runtime.ts";
-import type { RuntimeName } from "./runtime.ts";
+} from "../runtime.ts";
+import type { RuntimeName } from "../runtime.ts";
 
 /** A runtime to run a program in. */
 export interface RuntimeOptions {

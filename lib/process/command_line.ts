@@ -8,7 +8,7 @@
 
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseAddress } from "./wire/address.ts";
+import { parseAddress } from "../wire/address.ts";
 
 /** Flags of Node and Bun that are about this one run; those that have a value of their own. */
 const flagsWithValue = new Set([

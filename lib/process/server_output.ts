@@ -9,7 +9,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { writeStderr } from "./runtime.ts";
+import { writeStderr } from "../runtime.ts";
 
 /** How much of the output is kept for error messages. */
 const tailBytes = 64 * 1024;
