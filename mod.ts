@@ -35,7 +35,7 @@ export type {
   TypesOption,
 } from "./lib/manager/options.ts";
 export type { Limits } from "./lib/limits.ts";
-export type { RuntimeOptions, ServerStdio } from "./lib/spawn.ts";
+export type { RuntimeOptions, ServerStdio } from "./lib/process/spawn.ts";
 export type { RuntimeName } from "./lib/runtime.ts";
 export type { TlsOptions } from "./lib/wire/transport.ts";
 export type { DebugInfo, ObjectInfo } from "./lib/server/control.ts";

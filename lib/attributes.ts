@@ -13,7 +13,7 @@ interface Target {
 }
 
 /** Keeps the operations of one proxy in order and remembers a write that failed. */
-class Operations {
+export class Operations {
   /** A write that waits for its value; later operations wait for it. */
   #tail: Promise<unknown> | undefined;
   #failure: { error: unknown } | undefined;
@@ -61,9 +61,8 @@ function isPromise(value: unknown): boolean {
 }
 
 /** Wraps a proxy so that names it does not have are attributes. `_x` stays local. */
-export function attributesOf(proxy: object): object {
+export function attributesOf(proxy: object, operations: Operations): object {
   const target = proxy as Target;
-  const operations = new Operations();
   const local = new Map<string, unknown>();
   const methods = new Map<string, unknown>();
   for (const name of ["get", "set", "delete", "keys"] as const) {

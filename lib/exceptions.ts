@@ -60,7 +60,7 @@ export function describeException(
   canSend: (value: unknown) => boolean,
   depth = 0,
 ): Exception {
-  if (!(thrown instanceof Error)) return { thrown: canSend(thrown) ? thrown : String(thrown) };
+  if (!(thrown instanceof Error)) return { thrown: canSend(thrown) ? thrown : textOf(thrown) };
   const nested = (value: unknown) => describeException(value, userErrors, canSend, depth + 1);
   const goDeeper = depth < maxCauses;
   return {
@@ -74,6 +74,15 @@ export function describeException(
       ? { errors: [...thrown.errors].slice(0, 1024).map(nested) }
       : {}),
   };
+}
+
+/** The text of whatever was thrown: code of a user's may run, but not throw. */
+export function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return "a value that has no text";
+  }
 }
 
 /** Only the exact class counts: an unknown subclass of a known class would lose what it adds. */

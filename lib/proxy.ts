@@ -8,7 +8,7 @@
  */
 
 import { NotExposedError, ReleasedError } from "./errors.ts";
-import { attributesOf } from "./attributes.ts";
+import { attributesOf, Operations } from "./attributes.ts";
 import { firstMethod, type MethodTable, universalMethods } from "./wire/protocol.ts";
 
 /** How long to wait for one call, and what ends it early. */
@@ -73,6 +73,8 @@ export interface ProxyState {
   readonly options: CallOptions | undefined;
   /** Of a view: the proxy, which must not be collected before its views. */
   readonly proxy: object | undefined;
+  /** Of a namespace: keeps the order of what is read and written. */
+  readonly operations?: Operations;
 }
 
 /** Makes a constructor that returns what it is given, so that a subclass can put a private field on any object. */
@@ -121,10 +123,15 @@ export function makeProxy(prototype: object, owner: ProxyOwner, held: Held): obj
 
 function makeObject(prototype: object, state: ProxyState): object {
   const plain = Object.defineProperty(Object.create(prototype), "toJSON", uncopyable);
-  new Mark(plain, state);
-  if (!state.held.table.attributes) return plain;
-  const attributes = attributesOf(plain);
-  new Mark(attributes, state);
+  if (!state.held.table.attributes) {
+    new Mark(plain, state);
+    return plain;
+  }
+  const operations = state.operations ?? new Operations();
+  const attributes = attributesOf(plain, operations);
+  new Mark(attributes, { ...state, operations });
+  // What waits for a value to write refers to this one, and with it to the proxy.
+  new Mark(plain, { ...state, operations: undefined, proxy: state.proxy ?? attributes });
   return attributes;
 }
 
@@ -194,7 +201,9 @@ function ask(
       ),
     );
   }
-  return owner.call(held, method, args, mergeOptions(state.options, options));
+  const limits = mergeOptions(state.options, options);
+  if (!state.operations) return owner.call(held, method, args, limits);
+  return state.operations.read(() => owner.call(held, method, args, limits));
 }
 
 /** A bad timeout or signal is a TypeError or RangeError here, not a call that never ends. */

@@ -19,7 +19,7 @@ import {
 /** A second codec of plain data, with traps of its own: no `__proto__`, no byte order marks. */
 const toy = plainSerializer({
   name: "toy",
-  encode: pack,
+  encode: (value) => pack(value, { maxDepth: 300 }),
   decode: (bytes) => unpack(bytes, { maxArrayLength: bytes.length, maxMapLength: bytes.length }),
 });
 const serializers = [messagePack, json, toy];
@@ -97,7 +97,11 @@ function hidden(error: Error): [string, unknown][] {
 }
 
 function own(key: string, value: unknown): object {
-  return Object.defineProperty({}, key, {
+  return define({}, key, value);
+}
+
+function define<T extends object>(object: T, key: string, value: unknown): T {
+  return Object.defineProperty(object, key, {
     value,
     enumerable: true,
     writable: true,
@@ -132,7 +136,7 @@ function errors(): Error[] {
   const named = new Error("named");
   named.name = "Custom";
   const emptyCause = new Error("c", { cause: undefined });
-  const odd = Object.assign(new Error("odd"), own("__proto__", { polluted: 1 }));
+  const odd = define(new Error("odd"), "__proto__", { polluted: 1 });
   return [
     ...[Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError].map(
       (Class) => new Class(Class.name),
@@ -164,7 +168,9 @@ function typedArrays(): object[] {
   ];
   const views: object[] = classes.map((Class) => new Class(buffer, 8, 3));
   views.push(new DataView(buffer, 3, 7), buffer, new ArrayBuffer(0), new Uint8Array(0));
-  const half = (globalThis as { Float16Array?: typeof Float32Array }).Float16Array;
+  const half = (globalThis as { Float16Array?: unknown }).Float16Array as
+    | typeof Float32Array
+    | undefined;
   if (half) views.push(new half(buffer, 2, 5));
   return views;
 }
@@ -206,6 +212,18 @@ const table: [string, unknown][] = [
     Object.fromEntries(Array.from("abcdefghijklmnop", (c) => [c, 1])),
   ]],
 ];
+
+const wraps: [string, (inner: unknown) => unknown][] = [
+  ["arrays", (inner) => [inner]],
+  ["objects", (inner) => ({ a: inner })],
+  ["map values", (inner) => new Map([[1, inner]])],
+  ["map keys", (inner) => new Map([[inner, 1]])],
+  ["sets", (inner) => new Set([inner])],
+  ["causes", (inner) => new Error("e", { cause: inner })],
+  ["awkward objects", (inner) => own("__proto__", inner)],
+];
+
+const freeReferences: References = { indexOf: () => undefined, at: () => ({}) };
 
 for (const serializer of serializers) {
   const { name } = serializer;
@@ -256,7 +274,7 @@ for (const serializer of serializers) {
 
   test(`${name} sends what structuredClone would keep of a subclass, and null prototypes`, () => {
     class List extends Array {}
-    class Dict extends Map {}
+    class Dict extends Map<unknown, unknown> {}
     class Fault extends RangeError {}
     const bare = Object.assign(Object.create(null), { a: 1 });
     const value = [List.of(1), new Dict([[1, 2]]), Buffer.from("ab"), bare];
@@ -313,7 +331,7 @@ for (const serializer of serializers) {
       },
       end: "end",
     };
-    assert.equal(write(roundTrip(serializer, value)), `{"list":[1],"fresh":1,"end":"end"}`);
+    assert.equal(write(roundTrip(serializer, value)), `{"list":[1,"late"],"fresh":1,"end":"end"}`);
     assert.equal(reads, 1);
     const nosy = new Proxy([1, 2], { get: (target, key) => Reflect.get(target, key) });
     assert.deepEqual(roundTrip(serializer, { nosy }), { nosy: [1, 2] });
@@ -332,7 +350,7 @@ for (const serializer of serializers) {
   });
 
   test(`${name} decodes views that stand anywhere in a larger buffer`, () => {
-    const bytes = serializer.encode([new Float64Array([1.5]), "text"], none);
+    const bytes = serializer.encode([new Float64Array([1.5]), "text"], none).slice();
     for (let shift = 0; shift < 9; shift++) {
       const large = Buffer.alloc(bytes.length + 20, 0xff);
       large.set(bytes, shift);
@@ -380,8 +398,8 @@ function refusals(serializer: Serializer): void {
     ],
     [{ "\udc00": 1 }, "a key with a lone surrogate is not text; rename it"],
   ];
-  for (const Class of [WeakMap, WeakSet]) {
-    needle.push([new Class(), needle[4]![1].replace("Avatar", Class.name)]);
+  for (const weak of [new WeakMap(), new WeakSet()]) {
+    needle.push([weak, needle[4]![1].replace("Avatar", weak.constructor.name)]);
   }
 
   test(`${name} refuses what is no data, with path and cure`, () => {
@@ -491,16 +509,6 @@ function refusals(serializer: Serializer): void {
   });
 }
 
-const wraps: [string, (inner: unknown) => unknown][] = [
-  ["arrays", (inner) => [inner]],
-  ["objects", (inner) => ({ a: inner })],
-  ["map values", (inner) => new Map([[1, inner]])],
-  ["map keys", (inner) => new Map([[inner, 1]])],
-  ["sets", (inner) => new Set([inner])],
-  ["causes", (inner) => new Error("e", { cause: inner })],
-  ["awkward objects", (inner) => own("__proto__", inner)],
-];
-
 function nested(depth: number, wrap: (inner: unknown, i: number) => unknown): unknown {
   let value: unknown = undefined;
   for (let i = 0; i < depth; i++) value = wrap(value, i);
@@ -555,8 +563,6 @@ function limits(serializer: Serializer): void {
   });
 }
 
-const freeReferences: References = { indexOf: () => undefined, at: () => ({}) };
-
 function fuzz(serializer: Serializer): void {
   const { name } = serializer;
 
@@ -607,9 +613,9 @@ function fuzz(serializer: Serializer): void {
     }
   });
 
-  test(`${name} survives 20,000 random messages`, () => {
+  test(`${name} survives 5,000 random messages`, () => {
     const random = generator(7);
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 5_000; i++) {
       const bytes = Uint8Array.from({ length: random(40) }, () => random(256));
       try {
         serializer.decode(bytes, none);
@@ -783,7 +789,13 @@ test("messagepack refuses what it never writes", () => {
     [[0x91, 0xd4, 2, 2], /error/],
     [[0x93, 0xd4, 2, 2, 0xa1, 0x61, 0], /class is unknown/],
     [[0x93, 0xd4, 2, 2, 0xab, ...Buffer.from("constructor"), 0], /class is unknown/],
-    [[0x93, 0xd4, 2, 2, 0xa5, ...Buffer.from("Error"), 5], /key without a value/],
+    [[0x93, 0xd4, 2, 2, 0xa5, ...Buffer.from("Error"), 5], /head is damaged/],
+    [[0x93, 0xd4, 2, 2, 0xa5, ...Buffer.from("Error"), 0xff], /head is damaged/],
+    [
+      [0x94, 0xd4, 2, 2, 0xa5, ...Buffer.from("Error"), 0xca, 0x3f, 0, 0, 0, 0xa1, 0x61],
+      /head is damaged/,
+    ],
+    [[0x94, 0xd4, 2, 2, 0xa5, ...Buffer.from("Error"), 0, 0xa1, 0x61], /key without a value/],
     [[0x93, 0xd4, 2, 2, 0xa5, ...Buffer.from("Error"), 6], /head is damaged/],
     [[0x95, 0xd4, 2, 2, 0xa5, ...Buffer.from("Error"), 1, 0xa1, 0x61, 1], /property is unknown/],
     [
@@ -955,7 +967,8 @@ test("withRoot() puts a root before the path and leaves other errors alone", () 
   } catch (thrown) {
     const limit = withRoot(thrown, "args") as Error;
     assert.ok(limit instanceof LimitExceededError);
-    assert.match(limit.message, /^Cannot send "args(\[0\])+…?(\[?0?\]?)+": nested deeper/);
+    assert.ok(limit.message.startsWith('Cannot send "args[0][0]'));
+    assert.match(limit.message, /": nested deeper/);
     assert.ok(limit.message.length < 500);
   }
   for (const other of [new TypeError("x"), undefined, new SerializeError("no path"), "text"]) {

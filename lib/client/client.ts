@@ -211,8 +211,9 @@ export class Client implements ProxyOwner, Receiver {
     options?: CallOptions,
   ): Promise<unknown> {
     const index = serverMethods.indexOf(method);
+    const argumentsAt = method === "create" ? "[1]" : method === "named" ? "[2]" : undefined;
     return this.#call(
-      { target: Target.Server, id: 0, index, typeid: "server", method },
+      { target: Target.Server, id: 0, index, typeid: "server", method, argumentsAt },
       args,
       options,
     );
@@ -267,7 +268,7 @@ export class Client implements ProxyOwner, Receiver {
     try {
       payload = this.#serializer.encode(args, this.#holds.outgoing(references));
     } catch (error) {
-      throw withRoot(error, "args");
+      throw withRoot(error, "args", callee.argumentsAt);
     }
     if (payload.length > this.#maxPayloadBytes) {
       throw new LimitExceededError(

@@ -21,6 +21,8 @@ export interface Callee extends ExceptionSource {
   readonly index: number;
   /** Position of the argument that holds the options of a call that waits for another caller. */
   readonly waitOptions?: number;
+  /** Where the user's arguments stand in those of the call: a path such as `[1]`; absent: they are it. */
+  readonly argumentsAt?: string;
 }
 
 /** How long one call may take, and what ends it early. */

@@ -12,7 +12,7 @@ import { exposedMethods } from "../types/exposure.ts";
 import { ManagerFacade } from "./facade.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import { checkOptions, type ConnectOptions } from "./options.ts";
-import { thread } from "../process/child.ts";
+import { type SharedClient, thread } from "../process/child.ts";
 import { environment } from "../runtime.ts";
 import { serializers } from "../server/config.ts";
 import { type Types, typesOf } from "../types.ts";
@@ -130,30 +130,34 @@ async function shareClient(
   settings: ClientSettings,
 ): Promise<{ client: Client; leave: () => void }> {
   const { address } = access;
-  let shared = thread.sharedClients.get(address);
-  if (!shared) {
-    shared = { client: openClient(access, settings), users: 0 };
-    thread.sharedClients.set(address, shared);
-    const forget = () => {
-      if (thread.sharedClients.get(address) === shared) thread.sharedClients.delete(address);
-    };
-    shared.client.then((client) => client.ended.then(forget), forget);
-  }
-  const current = shared;
-  current.users++;
+  const shared = thread.sharedClients.get(address) ?? newSharedClient(access, settings);
+  shared.users++;
   try {
-    const client = await current.client;
+    const client = await shared.client;
     client.addErrors(settings.types.errors);
     const leave = () => {
-      if (--current.users > 0) return;
-      thread.sharedClients.delete(address);
+      if (--shared.users > 0) return;
+      forgetClient(address, shared);
       client.close();
     };
     return { client, leave };
   } catch (error) {
-    current.users--;
+    shared.users--;
     throw error;
   }
+}
+
+function newSharedClient(access: Access, settings: ClientSettings): SharedClient {
+  const shared = { client: openClient(access, settings), users: 0 };
+  thread.sharedClients.set(access.address, shared);
+  const forget = () => forgetClient(access.address, shared);
+  shared.client.then((client) => client.ended.then(forget), forget);
+  return shared;
+}
+
+/** Whoever joins from now on gets a new client; one that has followed already stays. */
+function forgetClient(address: string, shared: SharedClient): void {
+  if (thread.sharedClients.get(address) === shared) thread.sharedClients.delete(address);
 }
 
 function accessOf(options: ConnectOptions): Access {
@@ -167,7 +171,11 @@ function accessOf(options: ConnectOptions): Access {
   }
   if (parseAddress(address).kind === "memory") {
     const { authkey, server } = memoryServer(address);
-    return { address, authkey, serializer: server.serializer };
+    return {
+      address,
+      authkey: options.authkey === undefined ? authkey : authkeyBytes(options.authkey),
+      serializer: options.serializer ?? server.serializer,
+    };
   }
   const authkey = options.authkey ?? variable("REFERENT_AUTHKEY");
   if (!authkey) {

@@ -96,6 +96,8 @@ export interface FacadeParts {
   readonly child?: ServerProcess;
   /** This manager does not use the client any more. */
   readonly leave: () => void;
+  /** Ends the server, where it lives in this thread; works without the client. */
+  readonly stop?: () => Promise<void>;
   /** `shutdown` or `close`. */
   readonly disposal: "shutdown" | "close";
 }
@@ -241,7 +243,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
 
   async #end(timeout: number): Promise<void> {
     const { client, child } = this.#parts;
-    if (this.#left && !child) return;
+    if (this.#left && !child) return await this.#parts.stop?.();
     const asked = client.usable ? client.shutdown().catch(() => {}) : Promise.resolve();
     child?.endStdin();
     const over = Promise.all([asked, client.ended, child?.exited]);

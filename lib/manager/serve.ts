@@ -82,6 +82,7 @@ export async function serveInMemory(options: LocalOptions = {}): Promise<Manager
     client,
     env: {},
     leave: () => client.close(),
+    stop: () => server.close(new ConnectionClosedError("its manager shut it down")),
     disposal: "shutdown",
   });
 }

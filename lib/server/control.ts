@@ -94,6 +94,13 @@ export class Control {
 
   /** Makes a ticket. */
   exportProxy(entry: Entry, options: ExportOptions): string {
+    if (this.#host.address.startsWith("memory:")) {
+      throw new TypeError(
+        `Cannot export ${
+          String(entry.proxy)
+        }: no other process can reach its server in memory; use Manager.start() or Manager.serve()`,
+      );
+    }
     const secret = this.tickets.issue(entry, options ?? {});
     return writeTicket({ address: this.#host.address, epoch: this.#host.owner.epoch, secret });
   }

@@ -46,12 +46,13 @@ export class Cursor {
     this.#unsent.unshift(...values);
   }
 
-  /** Ends the iterator; what its `return` throws is thrown. */
-  return(): unknown {
+  /** Ends the iterator; what its `return` throws is thrown, what it gives is for nobody. */
+  return(): void | Promise<void> {
     this.#unsent = [];
-    if (this.#done) return undefined;
+    if (this.#done) return;
     this.#done = true;
-    return this.#iterator.return?.();
+    const ended: unknown = this.#iterator.return?.();
+    if (isPromise(ended)) return Promise.resolve(ended).then(() => {});
   }
 
   #fill(values: unknown[]): Portion | Promise<Portion> {

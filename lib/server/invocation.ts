@@ -25,6 +25,11 @@ export interface CallerContext extends Caller {
   readonly timeout?: number;
 }
 
+/** A call, of which few methods ask who made it. */
+export interface CallSource {
+  readonly caller: CallerContext;
+}
+
 /** The calls that the running code is part of, of serial typeids. */
 interface SerialChain {
   readonly entry: Entry;
@@ -50,8 +55,9 @@ export class Invoker {
   create(typeid: string, args: unknown[]): Entry | Promise<Entry> {
     const definition = this.#registry.definition(typeid);
     const referent = definition.create(...this.#substitute(definition, "create", args));
-    if (!isPromise(referent)) return this.#registry.share(referent, typeid);
-    return referent.then((settled) => this.#registry.share(settled, typeid));
+    // An instance is what was asked for, also if its class has a method `then`.
+    if (definition.class || !isPromise(referent)) return this.#registry.share(referent, typeid);
+    return Promise.resolve(referent).then((settled) => this.#registry.share(settled, typeid));
   }
 
   /** Whether this method may wait for another caller, and so is limited and cancelled as a wait. */
@@ -63,7 +69,7 @@ export class Invoker {
    * Evaluates a method by its index. Gives the result or a promise of it: a value, one of the
    * server's own proxies, or a {@linkcode Cursor}.
    */
-  invoke(entry: Entry, index: number, args: unknown[], caller: CallerContext): unknown {
+  invoke(entry: Entry, index: number, args: unknown[], call: CallSource): unknown {
     if (index < firstMethod) return universal[index]!(entry);
     const method = entry.table.methods[index - firstMethod];
     if (!method) {
@@ -71,8 +77,9 @@ export class Invoker {
         `Cannot call method ${index} on typeid "${entry.typeid}": method is not exposed`,
       );
     }
-    const run = () => this.#run(entry, method.name, index - firstMethod, args, caller);
-    return entry.definition.serial ? this.#inSeries(entry, run) : run();
+    const position = index - firstMethod;
+    if (!entry.definition.serial) return this.#run(entry, method.name, position, args, call);
+    return this.#inSeries(entry, () => this.#run(entry, method.name, position, args, call));
   }
 
   #run(
@@ -80,21 +87,23 @@ export class Invoker {
     name: string,
     position: number,
     args: unknown[],
-    caller: CallerContext,
+    call: CallSource,
   ): unknown {
     const { definition } = entry;
     const referent = entry.referent as Record<string, (...args: unknown[]) => unknown>;
     const method = referent[name]!;
     let given = this.#substitute(definition, name, args);
     if (definition.caller || definition.waits?.[name] !== undefined) {
-      given = withCaller(given, method.length, caller);
+      given = withCaller(given, method.length, call.caller);
     }
     const start = performance.now();
     const result = method.apply(referent, given);
     const time = performance.now() - start;
     this.#registry.count(entry.table, position, time);
     if (time > slowCall) debug("slow call", () => `${entry.typeid}.${name} blocked for ${time} ms`);
-    if (isPromise(result)) return result.then((settled) => this.#shape(entry, name, settled));
+    if (isPromise(result)) {
+      return Promise.resolve(result).then((settled) => this.#shape(entry, name, settled));
+    }
     return this.#shape(entry, name, result);
   }
 

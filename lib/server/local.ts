@@ -131,7 +131,9 @@ export class LocalOwner implements ProxyOwner {
       share: (object, typeid) => this.registry.share(object, typeid).proxy as never,
     };
     // Not before the running method's synchronous part is over: it is atomic.
-    const result = Promise.resolve().then(() => this.invoker.invoke(entry, method, args, caller));
+    const result = Promise.resolve().then(() =>
+      this.invoker.invoke(entry, method, args, { caller })
+    );
     const abort = () => controller.abort(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
     try {

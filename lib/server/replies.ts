@@ -8,7 +8,7 @@
  */
 
 import { LimitExceededError, ManagerError, ProtocolError, UnknownObjectError } from "../errors.ts";
-import { describeException, type ErrorClass } from "../exceptions.ts";
+import { describeException, type ErrorClass, textOf } from "../exceptions.ts";
 import type { Limits } from "../limits.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FrameWriter, headerBytes } from "../wire/frame.ts";
@@ -104,16 +104,12 @@ export class Replies {
     this.#receipts = 0;
   }
 
-  /** Answers a call with a value; one that cannot be sent is an exception of the call. */
+  /** Answers a call with a value; throws, and sends nothing, if it cannot be sent. */
   value(id: number, value: unknown): void {
-    try {
-      this.#send(id, Status.Value, this.#encode(value));
-    } catch (error) {
-      this.exception(id, error);
-    }
+    this.#send(id, Status.Value, this.#encode(value));
   }
 
-  /** Answers a call with a handle and what comes with it; `handle` 0 is one that is over already. */
+  /** Answers a call with a handle and what comes with it, or throws; `handle` 0 is over already. */
   handle(id: number, handle: number, value: unknown): void {
     this.#send(id, Status.Handle, this.#encode(value), HandleKind.Iterator, handle);
   }
@@ -130,7 +126,7 @@ export class Replies {
     try {
       this.#send(id, Status.Error, this.#encode(describeException(thrown, errors, canSend)));
     } catch (cause) {
-      const text = String(thrown).slice(0, 1024);
+      const text = textOf(thrown).slice(0, 1024);
       const plain = new ManagerError(`An exception could not be sent: ${text}: ${cause}`);
       this.#send(id, Status.Error, this.#encode(describeException(plain, errors, canSend)));
     }

@@ -127,6 +127,8 @@ export class ObjectServer implements SessionHost, ControlHost {
           `More than ${maxHalfOpenConnections} connections are not authenticated (limit maxHalfOpenConnections)`,
         ),
       );
+      // At once: several connections may be accepted before its handshake has failed.
+      this.#halfOpen.delete(oldest!);
     }
     const settled = () => this.#halfOpen.delete(connection);
     // A connection that fails to authenticate is closed; the client was told why.

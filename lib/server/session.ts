@@ -14,12 +14,14 @@ import {
   ManagerError,
   NotExposedError,
   ProtocolError,
+  SerializeError,
   UnknownObjectError,
 } from "../errors.ts";
 import type { Connection, Receiver } from "../wire/connection.ts";
 import type { Fields } from "../wire/frame.ts";
 import {
   type Call,
+  firstMethod,
   iteratorMethods,
   Kind,
   pieceBytes,
@@ -29,9 +31,10 @@ import {
   writeJson,
 } from "../wire/protocol.ts";
 import { Cursor, type Portion } from "./cursor.ts";
-import { type CallerContext, isPromise } from "./invocation.ts";
+import { isPromise } from "./invocation.ts";
 import type { Entry } from "./registry.ts";
 import { type Hold, Replies, type ReplyHost } from "./replies.ts";
+import { RunningCall } from "./running_call.ts";
 
 /** What a session needs of its server. */
 export interface SessionHost extends ReplyHost {
@@ -43,17 +46,14 @@ export interface SessionHost extends ReplyHost {
   sessionEnded(session: Session): void;
 }
 
-/** A call whose result is still to come. */
-interface RunningCall {
-  readonly id: number;
-  /** Made when the method asks for its caller's signal. */
-  controller: AbortController | undefined;
-  /** Why nobody waits for the call any more. */
-  cancelled: Error | undefined;
-  readonly waits: boolean;
-  readonly builtin: boolean;
-  /** Keeps the referent alive. */
-  readonly entry: Entry | undefined;
+/** What a call gives whose method returned an iterator; `first` goes along with it. */
+class OpenIterator {
+  readonly handle: number;
+  readonly first: Portion;
+  constructor(handle: number, first: Portion) {
+    this.handle = handle;
+    this.first = first;
+  }
 }
 
 /** A portion of an iterator is cut where it would exceed this, as long as one item is left. */
@@ -187,12 +187,13 @@ export class Session implements Receiver {
       const args = this.#arguments(call);
       running = this.#prepare(call);
       result = this.#start(call, args, running);
+      if (result instanceof Cursor) result = this.#open(result);
     } catch (error) {
       this.#replies.exception(call.id, error);
       return;
     }
     if (isPromise(result)) this.#track(running, result);
-    else this.#answer(call.id, result);
+    else this.#answer(running, result);
   }
 
   #arguments(call: Call): unknown[] {
@@ -206,25 +207,19 @@ export class Session implements Receiver {
 
   #prepare(call: Call): RunningCall {
     const entry = call.target === Target.Object ? this.held(call.targetId) : undefined;
-    const waits = entry !== undefined && this.#host.owner.invoker.waits(entry, call.method);
-    const builtin = entry?.definition.proxyName !== undefined;
-    if (entry && !builtin && this.#runningUserCalls >= this.#host.limits.maxRunningCalls) {
+    const running = new RunningCall(call, entry, this.id, this.#host.owner);
+    if (entry && !running.builtin && this.#runningUserCalls >= this.#host.limits.maxRunningCalls) {
       throw new LimitExceededError(
         `This session has ${this.#runningUserCalls} calls running (limit maxRunningCalls): await some of them first, or raise the limit`,
       );
     }
-    return { id: call.id, controller: undefined, waits, builtin, entry, cancelled: undefined };
+    return running;
   }
 
   #start(call: Call, args: unknown[], running: RunningCall): unknown {
     switch (call.target) {
       case Target.Object:
-        return this.#host.owner.invoker.invoke(
-          running.entry!,
-          call.method,
-          args,
-          this.#caller(running, call.timeout),
-        );
+        return this.#host.owner.invoker.invoke(running.entry!, call.method, args, running);
       case Target.Handle:
         return this.#callHandle(call.targetId, call.method);
       case Target.Server: {
@@ -233,22 +228,6 @@ export class Session implements Receiver {
       }
     }
     throw new NotExposedError(`Unknown method ${call.method} of target ${call.target}`);
-  }
-
-  #caller(running: RunningCall, timeout: number | undefined): CallerContext {
-    const { registry } = this.#host.owner;
-    return {
-      id: this.id,
-      timeout,
-      get signal() {
-        if (!running.controller) {
-          running.controller = new AbortController();
-          if (running.cancelled) running.controller.abort(running.cancelled);
-        }
-        return running.controller.signal;
-      },
-      share: (object, typeid) => registry.share(object, typeid).proxy as never,
-    };
   }
 
   #track(call: RunningCall, result: Promise<unknown>): void {
@@ -262,19 +241,25 @@ export class Session implements Receiver {
         ),
       );
     }
-    result.then(
-      (value) => this.#settle(call, () => this.#answer(call.id, value)),
-      (error) => this.#settle(call, () => this.#reject(call, error)),
+    result.then((value) => value instanceof Cursor ? this.#open(value) : value).then(
+      (value) => {
+        if (this.#settle(call)) this.#answer(call, value);
+        else if (value instanceof OpenIterator) this.#free(value.handle);
+      },
+      (error) => {
+        if (this.#settle(call)) this.#reject(call, error);
+      },
     );
   }
 
-  #settle(call: RunningCall, reply: () => void): void {
+  /** The call is over; whether somebody waits for the answer. */
+  #settle(call: RunningCall): boolean {
     this.#running.delete(call.id);
     if (call.waits) this.#waiters--;
     else if (!call.builtin) this.#runningUserCalls--;
-    // A cancelled call has no caller left, unless the server decides how it ends.
-    if (!this.#connection.closed && (!call.cancelled || call.waits)) reply();
     if (this.#running.size === 0) this.#whenIdle?.();
+    // A cancelled call has no caller left, unless the server decides how it ends.
+    return !this.#connection.closed && (!call.cancelled || call.waits);
   }
 
   #reject(call: RunningCall, error: unknown): void {
@@ -301,7 +286,7 @@ export class Session implements Receiver {
   /** The next portion; an iterator that fails or is done is freed. */
   #read(id: number, cursor: Cursor): Portion | Promise<Portion> {
     const fail = (error: unknown): never => {
-      this.#handles.delete(id);
+      this.#free(id);
       throw error;
     };
     const send = (portion: Portion) => {
@@ -326,29 +311,52 @@ export class Session implements Receiver {
     return { values, done };
   }
 
-  /** A cursor becomes a handle of the session; built-ins send the first portion along. */
-  #answerCursor(id: number, cursor: Cursor): void {
+  /** A cursor becomes a handle of the session; one that reads ahead sends the first portion along. */
+  #open(cursor: Cursor): OpenIterator | Promise<OpenIterator> {
     const handle = this.#nextHandle++;
     this.#handles.set(handle, cursor);
     const first = cursor.readAhead > 1 ? this.#read(handle, cursor) : notYet;
-    if (first instanceof Promise) {
-      first.then(
-        (portion) => this.#replies.handle(id, portion.done ? 0 : handle, portion),
-        (error) => this.#replies.exception(id, error),
-      );
-      return;
-    }
-    this.#replies.handle(id, first.done ? 0 : handle, first);
+    return first instanceof Promise
+      ? first.then((portion) => new OpenIterator(handle, portion))
+      : new OpenIterator(handle, first);
   }
 
-  #answer(id: number, value: unknown): void {
-    if (!(value instanceof Cursor)) return this.#replies.value(id, value);
+  /** Ends an iterator that nobody reads any more. */
+  #free(handle: number): void {
+    const cursor = this.#handles.get(handle);
+    this.#handles.delete(handle);
+    if (cursor) ignoreFailure(() => cursor.return());
+  }
+
+  // Answers.
+
+  #answer(call: RunningCall, value: unknown): void {
     try {
-      this.#answerCursor(id, value);
+      if (value instanceof OpenIterator) {
+        const { handle, first } = value;
+        this.#replies.handle(call.id, first.done ? 0 : handle, first);
+      } else {
+        this.#replies.value(call.id, value);
+      }
     } catch (error) {
-      this.#replies.exception(id, error);
+      // Whoever reads an iterator takes an error for its end.
+      if (value instanceof OpenIterator) this.#free(value.handle);
+      else if (call.target === Target.Handle) this.#free(call.targetId);
+      this.#replies.exception(call.id, explain(error, call));
     }
   }
+}
+
+/** An object of a class that cannot be sent: says of which method, and how it can be shared. */
+function explain(error: unknown, { entry, builtin, method }: RunningCall): unknown {
+  const name = entry?.table.methods[method - firstMethod]?.name;
+  if (builtin || name === undefined || !(error instanceof SerializeError)) return error;
+  return new SerializeError(
+    `Cannot send what "${name}" on typeid "${
+      entry!.typeid
+    }" returned: ${error.message}; to share an object, name its typeid in methodToTypeid`,
+    { cause: error.cause },
+  );
 }
 
 /** Ends what belongs to a session that is over: nobody is left to be told of a failure. */

@@ -9,7 +9,7 @@
 
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
 import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
-import { Fields, FrameReader, FrameWriter } from "./frame.ts";
+import { type Fields, FrameReader, FrameWriter } from "./frame.ts";
 import { Kind, pieceBytes, writeBytes, writePiece } from "./protocol.ts";
 import type { Transport } from "./transport.ts";
 import { handshakeBytes } from "../limits.ts";
@@ -166,15 +166,14 @@ export class Connection {
     if (this.#closed) return;
     if (this.#ping) this.#lastReceived = performance.now();
     try {
-      this.#reader.push(chunk, (body) => this.#frame(body));
+      this.#reader.push(chunk, (fields) => this.#frame(fields));
     } catch (error) {
       this.close(error as Error);
     }
   }
 
-  #frame(body: Uint8Array): void {
+  #frame(fields: Fields): void {
     if (this.#closed) return;
-    const fields = new Fields(body);
     const kind = fields.byte();
     if (kind === Kind.Ping) {
       writeBytes(this.output, Kind.Pong, nothing);
@@ -213,10 +212,11 @@ export class Connection {
   /** Stops reading above the limit until half has drained, and gives up on a peer that reads nothing. */
   #limitOutput(): void {
     const bytes = this.outputBytes;
-    if (!this.#paused && bytes > this.#limits.maxOutputBytes) {
+    // Only a full transport tells when it has room again.
+    if (!this.#paused && this.#blocked && bytes > this.#limits.maxOutputBytes) {
       this.#paused = true;
       this.#transport.pause();
-    } else if (this.#paused && bytes <= this.#limits.maxOutputBytes / 2) {
+    } else if (this.#paused && (!this.#blocked || bytes <= this.#limits.maxOutputBytes / 2)) {
       this.#paused = false;
       this.#transport.resume();
     }

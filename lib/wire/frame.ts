@@ -117,8 +117,8 @@ export class FrameReader {
     this.maxBytes = maxBytes;
   }
 
-  /** Calls `receive` with each complete frame's body. The body is valid only during the call. */
-  push(chunk: Uint8Array, receive: (body: Uint8Array) => void): void {
+  /** Calls `receive` with the fields of each complete frame. They are valid only during the call. */
+  push(chunk: Uint8Array, receive: (fields: Fields) => void): void {
     if (this.#partialBytes > 0) {
       this.#partial.push(chunk);
       this.#partialBytes += chunk.length;
@@ -135,7 +135,7 @@ export class FrameReader {
         this.#keep(chunk, offset, headerBytes + length);
         return;
       }
-      receive(chunk.subarray(offset + headerBytes, end));
+      receive(new Fields(chunk, offset + headerBytes, end));
       offset = end;
     }
     if (offset < chunk.length) this.#keep(chunk, offset, headerBytes);
@@ -174,22 +174,26 @@ function concatenate(chunks: Uint8Array[], total: number): Uint8Array {
 
 /** Reads the fields of one frame's body in order; anything that is not there is a ProtocolError. */
 export class Fields {
-  #body: Uint8Array;
-  #offset = 0;
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  #offset: number;
 
-  constructor(body: Uint8Array) {
-    this.#body = body;
+  /** The body stands in `bytes` from `start` to `end`: a view for each of many small frames would cost more than all their fields. */
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    this.#bytes = bytes;
+    this.#end = end;
+    this.#offset = start;
   }
 
   /** Bytes not yet read. */
   get remaining(): number {
-    return this.#body.length - this.#offset;
+    return this.#end - this.#offset;
   }
 
   /** Reads one byte. */
   byte(): number {
-    if (this.#offset >= this.#body.length) throw cut();
-    return this.#body[this.#offset++]!;
+    if (this.#offset >= this.#end) throw cut();
+    return this.#bytes[this.#offset++]!;
   }
 
   /** Reads an integer of 0 to 2^53 - 1. */
@@ -213,7 +217,7 @@ export class Fields {
   /** Reads `length` bytes, without copying them. */
   bytes(length: number): Uint8Array {
     if (length > this.remaining) throw cut();
-    return this.#body.subarray(this.#offset, this.#offset += length);
+    return this.#bytes.subarray(this.#offset, this.#offset += length);
   }
 
   /** Reads all that is left, without copying it. */

@@ -116,10 +116,10 @@ function buildMap(items: unknown[], from: number): Map<unknown, unknown> {
 function buildError(items: unknown[], from: number): Error {
   const Class = errorClasses.get(items[from] as string);
   const hidden = items[from + 1];
-  if (!Class || typeof hidden !== "number" || !(hidden >= 0 && hidden <= hiddenErrorKeys.length)) {
+  const middle = from + 2 + 2 * (typeof hidden === "number" ? hidden : NaN);
+  if (!Class || !(middle >= from + 2 && middle <= items.length && middle % 2 === from % 2)) {
     throw new ProtocolError("Cannot decode an error: its class is unknown or its head is damaged");
   }
-  const middle = from + 2 + 2 * hidden;
   for (let i = from + 2; i < middle; i += 2) checkHidden(items[i], items[i + 1]);
   const error = Class.name === "AggregateError" ? new AggregateError([]) : new Class();
   defineAll(error, items, from + 2, middle, false);

@@ -52,9 +52,9 @@ export interface PlainCodec {
  * for tools that want to read along, or for formats that are in use already.
  *
  * A container may take two levels of plain data, so the codec must nest them 260 deep. Decoded data
- * is checked as it is lifted, but what the codec itself allocates is its own affair:
- * take one that is safe with bytes from other processes. Arrays and objects that it decodes are
- * changed in place, so they must be new ones.
+ * is checked as it is lifted, but what the codec itself allocates is its own affair: take one that
+ * is safe with bytes from other processes. Arrays and objects that it decodes are changed in place,
+ * so they must be new ones.
  *
  * @example
  * ```ts ignore

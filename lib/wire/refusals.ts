@@ -34,11 +34,13 @@ export function beyondLimit(path: string, what: string, cure: string): LimitExce
 
 /**
  * Puts `root` before the path of an error: `withRoot(error, "args")` turns `[0].user` into
- * `args[0].user`. Anything that is not an error with a path is given back as it is.
+ * `args[0].user`. Where the value stands inside an envelope of the library's, `inside` is its place
+ * there, which is left out. Anything that is not an error with a path is given back as it is.
  */
-export function withRoot(error: unknown, root: string): unknown {
+export function withRoot(error: unknown, root: string, inside = ""): unknown {
   if (!isLocated(error)) return error;
-  const path = root + error.path;
+  const path = root +
+    (error.path.startsWith(inside) ? error.path.slice(inside.length) : error.path);
   const message = beginning(path) + error.message.slice(beginning(error.path).length);
   const Class = error instanceof LimitExceededError ? LimitExceededError : SerializeError;
   return locate(new Class(message, causeOf(error)), path);

@@ -1,0 +1,129 @@
+/**
+ * The benchmark: what a call costs beside a bare socket, and beside others who do the same, in one
+ * run. `deno task bench`, or `deno run -A`, `bun`, `node` of this file; `--json` prints numbers only,
+ * `--rounds=<n>` sets how many there are.
+ *
+ * Above: nothing. Below: the library, peers.ts, measure.ts.
+ *
+ * @module
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import process from "node:process";
+import { type DictProxy, Manager } from "../mod.ts";
+import { currentRuntime } from "../tests/support/runtimes.ts";
+import { type Contender, measure, median, ratio, type Times } from "./measure.ts";
+import { type Peer, startEcho, startPython, startRedis } from "./peers.ts";
+
+const sequential = 2_000;
+const together = 1_000;
+const bulk = 16;
+const bulkBytes = 1024 * 1024;
+/** What `dict.set("key", 1)` puts into the socket and gets out of it, once call ids have three bytes. */
+const callBytes = 18;
+const replyBytes = 10;
+
+/** A ratio of two measured times, and how large it may be. */
+interface Goal {
+  readonly name: string;
+  readonly above: string;
+  readonly below: string;
+  readonly atMost: number;
+}
+
+const goals: readonly Goal[] = [
+  { name: "sequential set / echo", above: "dict.set", below: "echo", atMost: 1.6 },
+  // 250 000 calls a second where the echo makes 40 000 round trips.
+  { name: "one of 1 000 sets / echo", above: "dict.set together", below: "echo", atMost: 40 / 250 },
+  { name: "1 MiB put / bare", above: "put 1 MiB", below: "bare put", atMost: 1 / 0.8 },
+  { name: "1 MiB get / bare", above: "get 1 MiB", below: "bare get", atMost: 1 / 0.8 },
+  {
+    name: "together / ioredis HSET",
+    above: "dict.set together",
+    below: "ioredis HSET together",
+    atMost: 1 / 3,
+  },
+  { name: "sequential / Python", above: "dict.set", below: "Python DictProxy set", atMost: 1 },
+];
+
+function ours(dict: DictProxy<string, unknown>): Contender[] {
+  const blob = new Uint8Array(bulkBytes).fill(7);
+  const repeat = (name: string, count: number, call: () => Promise<unknown>): Contender => ({
+    name,
+    count,
+    async run() {
+      for (let i = 0; i < count; i++) await call();
+    },
+  });
+  return [
+    repeat("dict.set", sequential, () => dict.set("key", 1)),
+    {
+      name: "dict.set together",
+      count: together,
+      async run() {
+        await Promise.all(Array.from({ length: together }, () => dict.set("key", 1)));
+      },
+    },
+    repeat("put 1 MiB", bulk, () => dict.set("blob", blob)),
+    repeat("get 1 MiB", bulk, () => dict.get("blob")),
+  ];
+}
+
+async function run(rounds: number): Promise<Times> {
+  const directory = await mkdtemp(`${tmpdir()}/referent-bench-`);
+  const peers: Peer[] = [];
+  const manager = await Manager.start();
+  try {
+    peers.push(
+      await startEcho(directory, [
+        { name: "echo", count: sequential, inBytes: callBytes, outBytes: replyBytes },
+        { name: "bare put", count: bulk, inBytes: bulkBytes, outBytes: replyBytes },
+        { name: "bare get", count: bulk, inBytes: callBytes, outBytes: bulkBytes },
+      ]),
+    );
+    for (const peer of [await startRedis(directory, together), await startPython(sequential)]) {
+      if (peer) peers.push(peer);
+    }
+    const [echo, ...bare] = peers.flatMap((peer) => peer.contenders);
+    const contenders = [echo!, ...ours(await manager.dict<string, unknown>()), ...bare];
+    return await measure(contenders, rounds, 4);
+  } finally {
+    for (const peer of peers) peer.close();
+    await manager.shutdown();
+    await rm(directory, { recursive: true });
+  }
+}
+
+function print(times: Times): void {
+  console.log(`${currentRuntime}\n`);
+  for (const [name, each] of times) {
+    const time = median(each);
+    const rate = name.includes("put") || name.includes("get")
+      ? `${Math.round(bulkBytes / time)} MB/s`
+      : `${Math.round(1e6 / time)} a second`;
+    console.log(`${name.padEnd(24)}${time.toFixed(2).padStart(10)} µs${rate.padStart(20)}`);
+  }
+  console.log();
+  for (const { name, above, below, atMost } of goals) {
+    const found = ratio(times, above, below);
+    if (found === undefined) {
+      console.log(`${name.padEnd(28)}not measured: a peer is not installed`);
+      continue;
+    }
+    const verdict = found <= atMost ? "reached" : "missed";
+    console.log(
+      `${name.padEnd(28)}${found.toFixed(3).padStart(7)}, aim ${atMost.toFixed(3)}: ${verdict}`,
+    );
+  }
+}
+
+const rounds = process.argv.find((argument) => argument.startsWith("--rounds="))?.slice(9);
+const times = await run(Number(rounds ?? 15));
+if (process.argv.includes("--json")) {
+  const microseconds = Object.fromEntries([...times].map(([name, each]) => [name, median(each)]));
+  const ratios = Object.fromEntries(
+    goals.map(({ name, above, below }) => [name, ratio(times, above, below)]),
+  );
+  console.log(JSON.stringify({ runtime: currentRuntime, microseconds, ratios }));
+} else print(times);
