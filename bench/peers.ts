@@ -9,6 +9,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { currentRuntime, runtimeCommand } from "../tests/support/runtimes.ts";
@@ -89,8 +90,8 @@ export async function startRedis(directory: string, count: number): Promise<Peer
   // deno-lint-ignore no-explicit-any -- without its types: it may not be installed
   let redis: any;
   try {
-    const url = new URL("../tools/node_modules/ioredis/built/index.js", import.meta.url);
-    redis = new (await import(url.href)).default.default({ path });
+    const { Redis } = createRequire(import.meta.url)("../tools/node_modules/ioredis");
+    redis = new Redis({ path });
   } catch {
     server.kill();
     return undefined;

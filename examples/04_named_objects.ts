@@ -37,7 +37,7 @@ await manager.shutdown();
 // Prints:
 // ['sweep', 'mop']
 // ['sweep'] undefined
-// SerializeError: Cannot send "args[1]": <ListProxy object, typeid 'list' at 0x1> belongs to the manager at "unix:...": pass a ticket, `await exportProxy(proxy)`, instead
+// SerializeError: Cannot send "args[1]": <ListProxy object, typeid 'list' at 0x1> belongs to another client, of the server at "unix:...": pass a ticket, `await exportProxy(proxy)`, instead
 // NameTakenError: Cannot publish <ListProxy object, typeid 'list' at 0x1> as "done": the name belongs to <ListProxy object, typeid 'list' at 0x2>; pass { replace: true } to take it over
 // <ListProxy object, typeid 'list' at 0x1> true
 // true false

@@ -9,6 +9,7 @@
 
 import { NotExposedError, ReleasedError } from "./errors.ts";
 import { attributesOf, Operations } from "./attributes.ts";
+import { isNeverExposed } from "./types/names.ts";
 import { firstMethod, type MethodTable, universalMethods } from "./wire/protocol.ts";
 
 /** How long to wait for one call, and what ends it early. */
@@ -103,6 +104,8 @@ export function stateOf(value: unknown): ProxyState | undefined {
 export function makePrototype(table: MethodTable): object {
   const prototype = Object.create(root);
   table.methods.forEach(({ name }, index) => {
+    // Whatever a server says, a proxy is never thenable.
+    if (isNeverExposed(name)) return;
     const method = {
       [name](this: unknown, ...args: unknown[]): Promise<unknown> {
         return ask(this, firstMethod + index, args, name);

@@ -17,8 +17,9 @@ import { root, setUp, type Tools } from "./tools.ts";
 
 /** What `deno pack` does not know of package.json. */
 const extraFields = {
-  description: "Python's multiprocessing managers for Deno, Bun and Node: lists, dicts, queues, " +
-    "locks and your own classes, shared by processes through proxies.",
+  description:
+    "Python's multiprocessing managers for Deno, Bun and Node: lists, dicts, sets, values " +
+    "and your own classes, shared by processes through proxies.",
   keywords: ["multiprocessing", "ipc", "rpc", "proxy", "shared", "manager", "deno", "bun", "node"],
   engines: { node: ">=20" },
 };

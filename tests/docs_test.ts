@@ -9,7 +9,15 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -63,6 +71,24 @@ if (currentRuntime === "deno") {
   });
 }
 
+if (!compiled) {
+  test("links in the documents lead to a file or a heading", () => {
+    const pages = documentPaths().filter((path) => path.endsWith(".md"));
+    for (const path of [...pages, "CONTRIBUTING.md", "CHANGELOG.md"]) {
+      const text = readFileSync(new URL(path, root), "utf8");
+      for (const [, link = ""] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (!leadsSomewhere(link, path)) assert.fail(`${path}: "${link}" leads nowhere`);
+      }
+    }
+  });
+
+  test("docs/architecture.md names every file of lib/, and no other", () => {
+    const text = readFileSync(new URL("docs/architecture.md", root), "utf8");
+    const named = [...text.matchAll(/^\| `(lib\/\S+\.ts)`/gm)].map(([, path]) => path);
+    assert.deepEqual(named.sort(), sources("lib"));
+  });
+}
+
 test("leaves nothing behind", assertClean);
 
 /** Compiled for Node 20 only the README's is there, which is plain JavaScript. */
@@ -70,6 +96,21 @@ function documentPaths(): string[] {
   if (compiled) return ["README.md"];
   const docs = readdirSync(new URL("docs/", root)).filter((name) => name.endsWith(".md"));
   return ["README.md", ...docs.map((name) => `docs/${name}`).sort(), "mod.ts", ...sources("lib")];
+}
+
+function leadsSomewhere(link: string, from: string): boolean {
+  if (/^https?:/.test(link)) return true;
+  const [path = "", heading] = link.split("#");
+  const target = path === "" ? new URL(from, root) : new URL(path, new URL(from, root));
+  if (!existsSync(target)) return false;
+  return heading === undefined || headings(readFileSync(target, "utf8")).includes(heading);
+}
+
+/** The headings as links name them. */
+function headings(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) =>
+    text.toLowerCase().replace(/[^\p{L}\p{N} -]/gu, "").replaceAll(" ", "-")
+  );
 }
 
 function sources(folder: string): string[] {

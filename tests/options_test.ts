@@ -21,6 +21,8 @@ import {
   NotExposedError,
   ProcessError,
   ProtocolError,
+  type ServeOptions,
+  type Server,
   TimeoutError,
   type TypesOf,
   UnknownObjectError,
@@ -36,8 +38,19 @@ import { currentRuntime, fixture, runtimeNames, runtimePath } from "./support/ru
 const script = fixture("manager/script.ts");
 const setup = fixture("manager/setup.ts").href;
 const authkey = "sixteen bytes or more";
+
 type Entry = "start" | "connect" | "serve" | "local";
-type AnyEntry = (options: Record<string, unknown>) => Promise<{ shutdown(): Promise<void> }>;
+type AnyEntry = (options: Record<string, unknown>) => Promise<object>;
+
+/** A server keeps this process alive: it is closed whatever happens. */
+async function serving(options: ServeOptions, body: (server: Server) => Promise<void>) {
+  const server = await Manager.serve(options);
+  try {
+    await body(server);
+  } finally {
+    await server.close();
+  }
+}
 
 const refused: Record<Entry, string[]> = {
   start: ["env", "tasks", "nonsense"],
@@ -145,7 +158,7 @@ void test("idleTimeout ends a server that has no session", async () => {
   const { by, error } = await server.closed;
   assert.equal(by, "shutdown");
   assert.match(error!.message, /no session for 5 ms/);
-  const other = await Manager.serve({ idleTimeout: 1 });
+  const other = await Manager.serve({ idleTimeout: 300 });
   const manager = await Manager.connect({ env: other.env });
   await manager.list();
   await manager.close();
@@ -153,19 +166,23 @@ void test("idleTimeout ends a server that has no session", async () => {
 });
 
 void test("limits are each side's own, and the sender keeps to both", async () => {
-  const server = await Manager.serve({ limits: { maxMessageBytes: 1000, maxDepth: 4 } });
-  const manager = await Manager.connect({ env: server.env });
-  const list = await manager.list<unknown>();
-  await assert.rejects(list.push("x".repeat(1001)), (error) => {
-    return error instanceof LimitExceededError && /maxMessageBytes/.test(error.message);
+  await serving({ limits: { maxMessageBytes: 1000, maxDepth: 4 } }, async (server) => {
+    const manager = await Manager.connect({ env: server.env });
+    const list = await manager.list<unknown>();
+    await assert.rejects(list.push("x".repeat(1001)), (error) => {
+      return error instanceof LimitExceededError && /maxMessageBytes/.test(error.message);
+    });
+    assert.equal(await list.push("x".repeat(900)), 1);
+    const narrow = await Manager.connect({
+      address: server.address,
+      env: server.env,
+      limits: { maxMessageBytes: 500 },
+    });
+    await manager.publish("list", list);
+    const theirs = await narrow.lookup<ListProxy>("list");
+    await assert.rejects(theirs!.at(0), LimitExceededError);
+    assert.equal(await theirs!.length(), 1);
   });
-  assert.equal(await list.push("x".repeat(900)), 1);
-  const narrow = await Manager.connect({ env: server.env, limits: { maxMessageBytes: 500 } });
-  await manager.publish("list", list);
-  const theirs = await narrow.lookup<ListProxy>("list");
-  await assert.rejects(theirs!.at(0), LimitExceededError);
-  assert.equal(await theirs!.length(), 1);
-  await server.close();
 });
 
 // The server process.
@@ -200,9 +217,10 @@ void test("initializer: default export without arguments; a bad one says what is
 });
 
 void test("runtime: its arguments and variables reach the server", async () => {
-  const args = { deno: ["--allow-env"], bun: ["--smol"], node: ["--no-deprecation"] };
+  const args = { deno: ["--v8-flags=--stack-size=900"], bun: ["--smol"], node: ["--no-warnings"] };
   const manager = await Manager.start({
     types,
+    permissions: currentRuntime === "deno" ? ["--allow-env"] : undefined,
     runtime: {
       name: currentRuntime,
       path: runtimePath(currentRuntime),
@@ -210,7 +228,10 @@ void test("runtime: its arguments and variables reach the server", async () => {
       env: { REFERENT_OPTION_TEST: "set" },
     },
   });
-  assert.equal(await (await manager.Host()).variable("REFERENT_OPTION_TEST"), "set");
+  const host = await manager.Host();
+  assert.equal(await host.variable("REFERENT_OPTION_TEST"), "set");
+  const flags = await host.flags(); // Deno does not tell
+  if (currentRuntime !== "deno") assert.ok(flags.includes(args[currentRuntime][0]!));
   await manager.shutdown();
   await assert.rejects(Manager.start({ runtime: "cobol" as never }), {
     name: "TypeError",
@@ -229,7 +250,7 @@ void test("permissions are a Deno server's; it has only the least without them",
     return error instanceof Error && /NotCapable|env access/.test(`${error} ${error.message}`);
   });
   await least.shutdown();
-  const more = await Manager.start({ types, runtime, permissions: ["--allow-env=HOME"] });
+  const more = await Manager.start({ types, runtime, permissions: ["--allow-env"] });
   assert.equal(typeof await (await more.Host()).variable("HOME"), "string");
   await more.shutdown();
   const bun = { name: "bun", path: runtimePath("bun") } as const;
@@ -306,17 +327,17 @@ void test("address: TCP with an authkey, on a port that the system chose", async
 });
 
 void test("authkey: another one is refused by the server, a short one at once", async () => {
-  const server = await Manager.serve({ authkey });
-  const { address } = server;
-  const other = `${authkey}!`;
-  await assert.rejects(Manager.connect({ address, authkey: other }), AuthenticationError);
-  const short = "15 bytes, no it";
-  for (const entry of [Manager.start, Manager.serve]) {
-    await assert.rejects((entry as AnyEntry)({ authkey: short }), RangeError);
-  }
-  await assert.rejects(Manager.connect({ address, authkey: short }), RangeError);
-  await assert.rejects(Manager.connect({ address, authkey: 5 as never }), TypeError);
-  await server.close();
+  await serving({ authkey }, async (server) => {
+    const { address } = server;
+    const other = `${authkey}!`;
+    await assert.rejects(Manager.connect({ address, authkey: other }), AuthenticationError);
+    const short = "15 bytes, no it";
+    for (const entry of [Manager.start, Manager.serve]) {
+      await assert.rejects((entry as AnyEntry)({ authkey: short }), RangeError);
+    }
+    await assert.rejects(Manager.connect({ address, authkey: short }), RangeError);
+    await assert.rejects(Manager.connect({ address, authkey: 5 as never }), TypeError);
+  });
 });
 
 void test("connect() says what it misses, and what the address should look like", async () => {
@@ -355,19 +376,19 @@ for (const runtime of runtimeNames) {
 
 void test("TLS: without the authority's certificate, or for another name, nothing is said", async () => {
   const { ca, cert, key } = certificates();
-  const server = await Manager.serve({ address: "tls://127.0.0.1:0", authkey, tls: { cert, key } });
-  const { address } = server;
-  await assert.rejects(Manager.connect({ address, authkey }), ConnectionClosedError);
-  const wrongName = { ca, servername: "other.test" };
-  const refusedName = Manager.connect({ address, authkey, tls: wrongName });
-  await assert.rejects(refusedName, ConnectionClosedError);
-  const manager = await Manager.connect({
-    address,
-    authkey,
-    tls: { ca, servername: "referent.test" },
+  await serving({ address: "tls://127.0.0.1:0", authkey, tls: { cert, key } }, async (server) => {
+    const { address } = server;
+    await assert.rejects(Manager.connect({ address, authkey }), ConnectionClosedError);
+    const wrongName = { ca, servername: "other.test" };
+    const refusedName = Manager.connect({ address, authkey, tls: wrongName });
+    await assert.rejects(refusedName, ConnectionClosedError);
+    const manager = await Manager.connect({
+      address,
+      authkey,
+      tls: { ca, servername: "referent.test" },
+    });
+    await manager.list();
   });
-  await manager.list();
-  await server.close();
   await assert.rejects(Manager.serve({ address: "tls://127.0.0.1:0", authkey }), TypeError);
   await assert.rejects(Manager.serve({ tls: { cert, key } }), TypeError);
 });
@@ -393,33 +414,34 @@ void test("memory:<n> is joined in the same thread, by whoever has no other auth
 // The client that everybody shares.
 
 void test("connect() without an address gives one client, which the last close() ends", async () => {
-  const server = await Manager.serve();
-  const { env } = server;
-  const [first, second, third] = await Promise.all([1, 2, 3].map(() => Manager.connect({ env })));
-  const own = await Manager.connect({ address: server.address, env });
-  const sessions = async () => Object.keys((await own.debugInfo()).sessions).length;
-  assert.equal(await sessions(), 2);
-  const list = await first!.list([1]);
-  await second!.publish("list", list);
-  assert.equal(await third!.lookup("list"), list);
-  await first!.close();
-  await first!.close();
-  assert.deepEqual(await first!.closed, { by: "close" });
-  await assert.rejects(first!.list(), ConnectionClosedError);
-  assert.equal(await list.length(), 1);
-  await second!.close();
-  assert.equal(await third!.lookup("list"), list);
-  await third!.close();
-  await assert.rejects(list.length(), ConnectionClosedError);
-  await eventually("the session is over", async () => await sessions() === 1);
-  const fourth = await Manager.connect({ env });
-  assert.equal(await sessions(), 2);
-  const fifth = await Manager.connect({ env });
-  assert.equal(await sessions(), 2);
-  await fourth.close();
-  await fifth.list();
-  await server.close();
-  assert.equal((await fifth.closed).by, "server");
+  await serving({}, async (server) => {
+    const { env } = server;
+    const [first, second, third] = await Promise.all([1, 2, 3].map(() => Manager.connect({ env })));
+    const own = await Manager.connect({ address: server.address, env });
+    const sessions = async () => Object.keys((await own.debugInfo()).sessions).length;
+    assert.equal(await sessions(), 2);
+    const list = await first!.list([1]);
+    await second!.publish("list", list);
+    assert.equal(await third!.lookup("list"), list);
+    await first!.close();
+    await first!.close();
+    assert.deepEqual(await first!.closed, { by: "close" });
+    await assert.rejects(first!.list(), ConnectionClosedError);
+    assert.equal(await list.length(), 1);
+    await second!.close();
+    assert.equal(await third!.lookup("list"), list);
+    await third!.close();
+    await assert.rejects(list.length(), ConnectionClosedError);
+    await eventually("the session is over", async () => await sessions() === 1);
+    const fourth = await Manager.connect({ env });
+    assert.equal(await sessions(), 2);
+    const fifth = await Manager.connect({ env });
+    assert.equal(await sessions(), 2);
+    await fourth.close();
+    await fifth.list();
+    await server.close();
+    assert.equal((await fifth.closed).by, "server");
+  });
 });
 
 void test("a shared client that is lost is replaced, and late closes leave the new one alone", async () => {
@@ -443,38 +465,40 @@ void test("a shared client that is lost is replaced, and late closes leave the n
 // Types of a client and of its server.
 
 void test("connect({ types }) names a typeid or a method that the server lacks, and its module", async () => {
-  const server = await Manager.serve({ types });
-  const { env } = server;
-  const same = await Manager.connect({ env, types });
-  assert.equal(await (await same.Counter(1)).add(), 2);
-  const module = types.moduleUrl;
-  await assert.rejects(Manager.connect({ env, types: withLedger }), (error) => {
-    assert.ok(error instanceof UnknownObjectError);
-    assert.ok(error.message.includes('"Ledger"') && error.message.includes(module));
-    return true;
+  await serving({ types }, async (server) => {
+    const { env } = server;
+    const same = await Manager.connect({ env, types });
+    assert.equal(await (await same.Counter(1)).add(), 2);
+    const module = types.moduleUrl;
+    await assert.rejects(Manager.connect({ env, types: withLedger }), (error) => {
+      assert.ok(error instanceof UnknownObjectError);
+      assert.ok(error.message.includes('"Ledger"') && error.message.includes(module));
+      return true;
+    });
+    await assert.rejects(Manager.connect({ env, types: withSubtract }), (error) => {
+      assert.ok(error instanceof NotExposedError);
+      assert.match(error.message, /"subtract".*"Counter"/);
+      assert.ok(error.message.includes(module));
+      return true;
+    });
+    await same.list(); // the shared client is still there
+    await same.close();
   });
-  await assert.rejects(Manager.connect({ env, types: withSubtract }), (error) => {
-    assert.ok(error instanceof NotExposedError);
-    assert.match(error.message, /"subtract".*"Counter"/);
-    assert.ok(error.message.includes(module));
-    return true;
-  });
-  await same.list(); // the shared client is still there
-  await same.close();
-  await server.close();
 });
 
 // Serializers.
 
 void test("another serializer is refused by name, on both sides", async () => {
-  const server = await Manager.serve({ authkey });
-  const { address } = server;
-  await assert.rejects(Manager.connect({ address, authkey, serializer: json }), (error) => {
-    assert.ok(error instanceof ProtocolError);
-    assert.ok(error.message.includes(`"${messagePack.name}"`) && error.message.includes('"json"'));
-    return true;
+  await serving({ authkey }, async (server) => {
+    const { address } = server;
+    await assert.rejects(Manager.connect({ address, authkey, serializer: json }), (error) => {
+      assert.ok(error instanceof ProtocolError);
+      assert.ok(
+        error.message.includes(`"${messagePack.name}"`) && error.message.includes('"json"'),
+      );
+      return true;
+    });
   });
-  await server.close();
 });
 
 void test("serializer: json and a user's own, which the server finds beside the types", async () => {

@@ -6,7 +6,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { pathToFileURL } from "node:url";
-import { denoArguments, inheritedArguments, leastPermissions } from "../lib/process/command_line.ts";
+import {
+  denoArguments,
+  inheritedArguments,
+  leastPermissions,
+} from "../lib/process/command_line.ts";
 import { ProcessError } from "../lib/errors.ts";
 import { isRuntimeFile, isServerProgram, runtimeName, serverEntry } from "../lib/runtime.ts";
 import type { RuntimeName } from "../lib/runtime.ts";

@@ -541,13 +541,9 @@ function limits(serializer: Serializer): void {
     });
   }
 
-  test(`${name} sends bigints of 16,384 digits, none that is much longer`, () => {
-    const largest = -(10n ** 16_384n - 1n);
-    assert.equal(roundTrip(serializer, largest), largest);
-    assert.throws(() => serializer.encode([10n ** 16_400n], none), {
-      name: "LimitExceededError",
-      message: `Cannot send "[0]": a bigint of more than 16,384 digits; send it as bytes or text`,
-    });
+  test(`${name} sends bigints of any size`, () => {
+    const large = -(1n << 4_000_000n) - 1n;
+    assert.ok(roundTrip(serializer, large) === large);
   });
 
   test(`${name} refuses sparse giants and exploding structures before they cost memory`, () => {
@@ -776,7 +772,6 @@ test("messagepack refuses what it never writes", () => {
     [[0x81, 0xa1, 0x61, 0xd4, 2, 0], /stands alone/],
     [[0xd4, 4, 0], /bigint/],
     [[0xd5, 4, 2, 1], /bigint/],
-    [[0xc8, 0x1a, 0x96, 4, 0, ...new Array(6805).fill(1)], /bigint/],
     [[0xd4, 5, 0], /1 bytes instead of 8/],
     [[0xd4, 6, 0], /1 bytes instead of 4/],
     [[0xd4, 7, 0], /type 7 is unknown/],
@@ -824,7 +819,6 @@ test("json refuses tags that it never writes and depth bombs", () => {
     [`{"$":["number","1"]}`, /none that needs a tag/],
     [`{"$":["number","0x10"]}`, /none that needs a tag/],
     [`{"$":["bigint","xyz"]}`, /base 16/],
-    [`{"$":["bigint","${"f".repeat(13_609)}"]}`, /16,384 digits/],
     [`{"$":["Uint8Array","A"]}`, /base 64/],
     [`{"$":["Uint8Array","AA=A"]}`, /base 64/],
     [`{"$":["Uint8Array","!!!!"]}`, /base 64/],

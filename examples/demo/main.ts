@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
@@ -26,9 +26,10 @@ const path = process.argv[2] ?? fileURLToPath(new URL("../../docs/guide.md", imp
 const text = readFileSync(path, "utf8");
 const workers = ["deno", "bun", "node"] as const;
 const linesEach = 4;
+const children: ChildProcess[] = [];
 
 const started = performance.now();
-const manager = await Manager.start({ types });
+const manager = await Manager.start({ types, shutdownTimeout: 1_000 });
 const { pid, runtime } = await manager.debugInfo();
 console.log(`Three processes count the words of ${relative(".", path) || path} together.\n`);
 console.log(`server   ${runtime}, process ${pid}, ${manager.address}`);
@@ -38,6 +39,7 @@ try {
   problems.push(...await countTogether());
 } catch (error) {
   problems.push(String(error));
+  for (const child of children) child.kill(); // the others would only complain
 }
 await manager.shutdown();
 problems.push(...leftBehind());
@@ -75,6 +77,7 @@ async function runWorker(runtime: typeof workers[number]): Promise<void> {
     env: { ...process.env, ...manager.env },
     stdio: ["ignore", "inherit", "inherit"],
   });
+  children.push(child);
   const [code, signal] = await once(child, "exit");
   if (code !== 0) throw new Error(`The worker in ${runtime} ended with ${signal ?? code}`);
 }

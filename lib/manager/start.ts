@@ -16,11 +16,17 @@ import { checkOptions, type StartOptions } from "./options.ts";
 import { thread } from "../process/child.ts";
 import { register, serializers, type ServerConfig } from "../server/config.ts";
 import { isServerProgram, isWindows } from "../runtime.ts";
-import { type ServerProcess, spawnServer } from "../process/spawn.ts";
+import { type ProcessEnd, type ServerProcess, spawnServer } from "../process/spawn.ts";
 import { type Types, typesOf } from "../types.ts";
 import { authkeyBytes, authkeyText, randomAuthkey } from "../wire/auth.ts";
 import { messagePack, type Serializer } from "../wire/serializer.ts";
-import { removeAbandonedSockets } from "../wire/socket_directory.ts";
+import {
+  logName,
+  makeSocketDirectory,
+  removeAbandonedSockets,
+  removeSocketDirectory,
+  removeStaleSocket,
+} from "../wire/socket_directory.ts";
 import { newSocketPath, parseAddress, type TlsOptions } from "../wire/transport.ts";
 
 const defaultGrace = 5_000;
@@ -40,7 +46,7 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
   const authkey = options.authkey === undefined ? randomAuthkey() : authkeyBytes(options.authkey);
   const serializer = sendableSerializer(options.serializer ?? messagePack, types);
   const address = options.address ?? `unix:${newSocketPath()}`;
-  refuseOnWindows(address);
+  checkAddress(address);
   await removeAbandonedSockets();
   const config = configOf(options, types, { address, authkey, serializer, tls: options.tls });
   const child = await spawn(options, config, settings.startTimeout);
@@ -97,18 +103,41 @@ async function spawn(
 ): Promise<ServerProcess> {
   const modules = config.modules.map(({ url }) => url);
   if (config.initializer) modules.push(config.initializer.module);
-  return await spawnServer({
-    runtime: options.runtime,
-    permissions: options.permissions,
-    stdio: options.stdio,
-    detached: options.detached,
-    logFile: options.detached ? logFile(config.address) : undefined,
-    config: { ...config },
-    nonce: config.nonce,
-    address: config.address,
-    modules,
-    startTimeout,
-  });
+  const log = options.detached ? logFile(config.address) : undefined;
+  // The log is there before the server is.
+  if (log !== undefined && config.makeDirectory) await makeSocketDirectory(dirname(log));
+  try {
+    const child = await spawnServer({
+      runtime: options.runtime,
+      permissions: options.permissions,
+      stdio: options.stdio,
+      detached: options.detached,
+      logFile: log,
+      config: { ...config },
+      nonce: config.nonce,
+      address: config.address,
+      modules,
+      startTimeout,
+    });
+    return options.detached ? child : { ...child, exited: cleanedUp(child.exited, config) };
+  } catch (error) {
+    if (config.makeDirectory) await removeFiles(config);
+    throw error;
+  }
+}
+
+/** A server that was killed leaves its files to its starter. */
+async function cleanedUp(exited: Promise<ProcessEnd>, config: ServerConfig): Promise<ProcessEnd> {
+  const end = await exited;
+  await removeFiles(config);
+  return end;
+}
+
+async function removeFiles({ address, makeDirectory }: ServerConfig): Promise<void> {
+  const parsed = parseAddress(address);
+  if (parsed.kind !== "unix") return;
+  await removeStaleSocket(parsed.path).catch(() => {}); // another server has the path by now
+  if (makeDirectory) removeSocketDirectory(dirname(parsed.path));
 }
 
 /** A detached server's output has no reader: it goes to a file beside the socket. */
@@ -119,11 +148,11 @@ function logFile(address: string): string {
       `A detached server writes its log beside its socket: "${address}" has none, use a unix: address`,
     );
   }
-  return joinPath(dirname(parsed.path), "server.log");
+  return joinPath(dirname(parsed.path), logName);
 }
 
-function refuseOnWindows(address: string): void {
-  if (!isWindows || parseAddress(address).kind !== "unix") return;
+function checkAddress(address: string): void {
+  if (parseAddress(address).kind !== "unix" || !isWindows) return;
   throw new ProcessError(
     `Cannot start a server at "${address}" on Windows, whose sockets have no permissions: use WSL, or { address: "tcp://127.0.0.1:0" }`,
   );

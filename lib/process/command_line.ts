@@ -6,9 +6,10 @@
  * @module
  */
 
+import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseAddress } from "../wire/address.ts";
+import { formatAddress, parseAddress } from "../wire/address.ts";
 
 /** Flags of Node and Bun that are about this one run; those that have a value of their own. */
 const flagsWithValue = new Set([
@@ -111,7 +112,10 @@ export function denoArguments(command: DenoCommand): string[] {
   if (permissions === "all") {
     flags.push("--allow-all");
   } else {
-    flags.push(...leastPermissions(address), ...permissions.map(checkFlag));
+    const given = permissions.map(checkFlag);
+    // Deno would take a list beside the whole permission for a limit of it.
+    const least = leastPermissions(address).filter((flag) => !given.includes(flag.split("=")[0]!));
+    flags.push(...least, ...given);
     // What is loaded ahead of the program needs no permission to read it, nor what it imports.
     for (const module of modules) flags.push("--preload", module);
   }
@@ -123,9 +127,7 @@ export function leastPermissions(address: string): string[] {
   const target = parseAddress(address);
   const common = ["--allow-env=REFERENT_DEBUG", "--allow-sys=uid"];
   if (target.kind === "memory") return common;
-  if (target.kind !== "unix") {
-    return [`--allow-net=${listItem(address.slice("tcp://".length))}`, ...common];
-  }
+  if (target.kind !== "unix") return [netPermission(target), ...common];
   const directory = listItem(dirname(target.path));
   return [
     `--allow-net=unix:${listItem(target.path)}`,
@@ -133,6 +135,15 @@ export function leastPermissions(address: string): string[] {
     `--allow-write=${directory}`,
     ...common,
   ];
+}
+
+/** Deno asks for the name without a port where it looks it up, and for the address that it finds. */
+function netPermission({ host, port }: { host: string; port: number }): string {
+  if (isIP(host) > 0) {
+    return `--allow-net=${formatAddress("tcp", host, port).slice("tcp://".length)}`;
+  }
+  if (host === "localhost") return `--allow-net=localhost,127.0.0.1:${port},[::1]:${port}`;
+  return "--allow-net";
 }
 
 /** A program as the last argument: a path, or the URL of what is not a file. */

@@ -65,6 +65,15 @@ export class Invoker {
     return entry.table.methods[index - firstMethod]?.waitOptions !== undefined;
   }
 
+  /** Whether a call of this method is surely not over at once. */
+  takesTime(entry: Entry, index: number): boolean {
+    const name = entry.table.methods[index - firstMethod]?.name;
+    if (name === undefined) return false;
+    const method = (entry.referent as Record<string, unknown>)[name];
+    return entry.definition.serial === true ||
+      Object.prototype.toString.call(method) === "[object AsyncFunction]";
+  }
+
   /**
    * Evaluates a method by its index. Gives the result or a promise of it: a value, one of the
    * server's own proxies, or a {@linkcode Cursor}.

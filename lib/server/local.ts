@@ -72,7 +72,7 @@ export class LocalOwner implements ProxyOwner {
         throw new SerializeError(
           `${
             repr(value)
-          } belongs to the manager at "${state.owner.address}": pass a ticket, \`await exportProxy(proxy)\`, instead`,
+          } belongs to another client, of the server at "${state.owner.address}": pass a ticket, \`await exportProxy(proxy)\`, instead`,
         );
       },
       at: () => {

@@ -8,8 +8,8 @@
  */
 
 import { LimitExceededError, ManagerError, ProtocolError, UnknownObjectError } from "../errors.ts";
-import { describeException, type ErrorClass, textOf } from "../exceptions.ts";
-import type { Limits } from "../limits.ts";
+import { describeException, type ErrorClass, type Exception, textOf } from "../exceptions.ts";
+import { envelopeBytes, type Limits } from "../limits.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FrameWriter, headerBytes } from "../wire/frame.ts";
 import { HandleKind, Kind, pieceBytes, Status, writeJson, writeReply } from "../wire/protocol.ts";
@@ -40,6 +40,8 @@ interface Encoded {
 }
 
 const noPayload = new Uint8Array(0);
+/** What waits for one session counts among the output of all when it is more than this. */
+const noticedBytes = 1024 * 1024;
 
 /** The replies of one session, and the receipts that they gave it. */
 export class Replies {
@@ -124,11 +126,19 @@ export class Replies {
     const { errors } = this.#host;
     const canSend = (value: unknown) => this.#canSend(value);
     try {
-      this.#send(id, Status.Error, this.#encode(describeException(thrown, errors, canSend)));
+      this.#send(
+        id,
+        Status.Error,
+        this.#encodeException(describeException(thrown, errors, canSend)),
+      );
     } catch (cause) {
       const text = textOf(thrown).slice(0, 1024);
       const plain = new ManagerError(`An exception could not be sent: ${text}: ${cause}`);
-      this.#send(id, Status.Error, this.#encode(describeException(plain, errors, canSend)));
+      this.#send(
+        id,
+        Status.Error,
+        this.#encodeException(describeException(plain, errors, canSend)),
+      );
     }
   }
 
@@ -147,7 +157,12 @@ export class Replies {
     }
   }
 
-  #encode(value: unknown): Encoded {
+  /** However little the client takes, the envelope has room for what went wrong. */
+  #encodeException(exception: Exception): Encoded {
+    return this.#encode(exception, Math.max(this.#maxPayloadBytes, envelopeBytes / 2));
+  }
+
+  #encode(value: unknown, maxBytes = this.#maxPayloadBytes): Encoded {
     if (value === undefined) return { payload: noPayload, entries: [] };
     const entries: Entry[] = [];
     const outgoing = this.#host.owner.outgoing((entry) => entries.push(entry) - 1);
@@ -157,9 +172,9 @@ export class Replies {
     } catch (error) {
       throw withRoot(error, "result");
     }
-    if (payload.length > this.#maxPayloadBytes) {
+    if (payload.length > maxBytes) {
       throw new LimitExceededError(
-        `Cannot send a result of ${payload.length} bytes: the client takes ${this.#maxPayloadBytes} (limit maxMessageBytes): ask for less at once or raise the limit`,
+        `Cannot send a result of ${payload.length} bytes: the client takes ${maxBytes} (limit maxMessageBytes): ask for less at once or raise the limit`,
       );
     }
     return { payload, entries };
@@ -179,7 +194,7 @@ export class Replies {
     writeReply(output, id, status, references, payload, handleKind, handleId);
     if (long) this.#connection.sendLongReply(id, output.take()[0]!.subarray(headerBytes));
     this.#connection.schedule();
-    if (this.#connection.outputBytes > this.#host.limits.maxOutputBytes) this.#host.outputGrew();
+    if (this.#connection.outputBytes > noticedBytes) this.#host.outputGrew();
   }
 
   /** Adds a receipt for each reference, and tells method tables that the client does not know. */

@@ -192,8 +192,9 @@ export class Session implements Receiver {
       this.#replies.exception(call.id, error);
       return;
     }
-    if (isPromise(result)) this.#track(running, result);
-    else this.#answer(running, result);
+    if (!isPromise(result)) this.#answer(running, result);
+    else if (this.#isOneTooMany(running)) this.#giveUp(running, result);
+    else this.#track(running, result);
   }
 
   #arguments(call: Call): unknown[] {
@@ -208,12 +209,21 @@ export class Session implements Receiver {
   #prepare(call: Call): RunningCall {
     const entry = call.target === Target.Object ? this.held(call.targetId) : undefined;
     const running = new RunningCall(call, entry, this.id, this.#host.owner);
-    if (entry && !running.builtin && this.#runningUserCalls >= this.#host.limits.maxRunningCalls) {
-      throw new LimitExceededError(
-        `This session has ${this.#runningUserCalls} calls running (limit maxRunningCalls): await some of them first, or raise the limit`,
-      );
-    }
+    // What is over at once may be what the others wait for.
+    const takesTime = () => this.#host.owner.invoker.takesTime(entry!, call.method);
+    if (this.#isOneTooMany(running) && takesTime()) throw this.#tooManyCalls();
     return running;
+  }
+
+  #isOneTooMany({ entry, builtin }: RunningCall): boolean {
+    if (!entry || builtin) return false;
+    return this.#runningUserCalls >= this.#host.limits.maxRunningCalls;
+  }
+
+  #tooManyCalls(): LimitExceededError {
+    return new LimitExceededError(
+      `This session has ${this.#runningUserCalls} calls running (limit maxRunningCalls): await some of them first, or raise the limit`,
+    );
   }
 
   #start(call: Call, args: unknown[], running: RunningCall): unknown {
@@ -250,6 +260,14 @@ export class Session implements Receiver {
         if (this.#settle(call)) this.#reject(call, error);
       },
     );
+  }
+
+  /** Fails a call that showed only when it had started that it takes time. */
+  #giveUp(call: RunningCall, result: Promise<unknown>): void {
+    const reason = this.#tooManyCalls();
+    call.controller?.abort(reason);
+    result.then((value) => value instanceof Cursor ? value.return() : undefined).catch(() => {});
+    this.#replies.exception(call.id, reason);
   }
 
   /** The call is over; whether somebody waits for the answer. */

@@ -36,6 +36,8 @@ interface LongReply {
 
 /** Milliseconds that a peer has to read the rest after the end. */
 const lingerTimeout = 30_000;
+/** A microtask of a promise costs Deno half a microsecond less than `queueMicrotask`. */
+const resolved = Promise.resolve();
 const nothing = new Uint8Array(0);
 const unlimited: ConnectionLimits = { maxOutputBytes: Infinity, stalledTimeout: Infinity };
 
@@ -49,8 +51,13 @@ export class Connection {
   #receiver: Receiver;
   #closed: Error | undefined;
   #scheduled = false;
+  /** Frames are being delivered: what is written meanwhile is sent right after the last of them. */
+  #reading = false;
   #blocked = false;
   #paused = false;
+  // Made once, not in every turn.
+  readonly #deliver = (fields: Fields) => this.#frame(fields);
+  readonly #flushLater = () => this.flush();
   #longReplies: LongReply[] = [];
   #longReplyBytes = 0;
   #stall: ReturnType<typeof setTimeout> | undefined;
@@ -101,7 +108,7 @@ export class Connection {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => this.flush());
+    if (!this.#reading) resolved.then(this.#flushLater);
   }
 
   /** Sends what was written, now. */
@@ -165,11 +172,14 @@ export class Connection {
   #data(chunk: Uint8Array): void {
     if (this.#closed) return;
     if (this.#ping) this.#lastReceived = performance.now();
+    this.#reading = true;
     try {
-      this.#reader.push(chunk, (fields) => this.#frame(fields));
+      this.#reader.push(chunk, this.#deliver);
     } catch (error) {
       this.close(error as Error);
     }
+    this.#reading = false;
+    if (this.#scheduled) this.flush();
   }
 
   #frame(fields: Fields): void {

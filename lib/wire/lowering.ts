@@ -18,7 +18,6 @@ import {
   defaultMaxDepth,
   errorClasses,
   hiddenErrorKeys,
-  maxBigintBytes,
   maxObjects,
 } from "./kinds.ts";
 import type { References } from "./serializer.ts";
@@ -127,15 +126,7 @@ export abstract class Lowering {
 
   #bigint(value: bigint): unknown {
     this.#count(0);
-    const hex = bigintToHex(value);
-    if (hex.length - (value < 0n ? 1 : 0) > 2 * maxBigintBytes) {
-      throw beyondLimit(
-        this.#path(),
-        "a bigint of more than 16,384 digits",
-        "send it as bytes or text",
-      );
-    }
-    return this.bigint(hex);
+    return this.bigint(bigintToHex(value));
   }
 
   #object(value: object): unknown {
@@ -353,11 +344,17 @@ function isTold(error: Error, name: string, className: string): boolean {
 /** Why an object that is no data cannot be sent, and the cure. */
 function whyNot(value: object): [what: string, cure: string] {
   const what = `an instance of class "${classNameOf(value)}" cannot be sent`;
+  if (isIterator(value)) return [what, "send its items: [...iterator]"];
   if (types.isPromise(value)) return [what, "await it first"];
   if (types.isRegExp(value)) return [what, "send its source and flags"];
   if (types.isBoxedPrimitive(value)) return [what, "send the primitive value itself"];
   if (types.isSharedArrayBuffer(value)) return [what, "send a copy of its bytes"];
   return [what, "register the class as a typeid and send a proxy, or convert it to plain data"];
+}
+
+function isIterator(value: object): boolean {
+  const { next, [Symbol.iterator]: iterate } = value as Partial<IterableIterator<unknown>>;
+  return typeof next === "function" && typeof iterate === "function";
 }
 
 function classNameOf(value: object): string {

@@ -23,9 +23,9 @@ import {
   containerKinds,
   defaultMaxDepth,
   hexToBigint,
-  maxBigintBytes,
 } from "./kinds.ts";
 import { Lowering } from "./lowering.ts";
+import { decodeFlat, FlatEncoder, notFlat } from "./flat.ts";
 import { malformed, notEncoded } from "./refusals.ts";
 import { scan } from "./scan.ts";
 import type { References, Serializer } from "./serializer.ts";
@@ -171,8 +171,8 @@ function containerKind(index: number): ContainerKind {
 }
 
 function decodeBigint(data: Uint8Array): bigint {
-  if (data.length < 2 || data.length > maxBigintBytes + 1 || data[0]! > 1) {
-    throw new ProtocolError("A bigint is empty, too long or without a sign");
+  if (data.length < 2 || data[0]! > 1) {
+    throw new ProtocolError("A bigint is empty or without a sign");
   }
   const hex = Buffer.from(data.buffer, data.byteOffset + 1, data.length - 1).toString("hex");
   return hexToBigint(data[0] === 1 ? `-${hex}` : hex);
@@ -208,10 +208,15 @@ function liftList(list: unknown[]): unknown {
 class MessagePack implements Serializer {
   readonly name: string = "messagepack";
   readonly #extensions = new Extensions();
+  readonly #flat = new FlatEncoder();
   #encoder = this.#newEncoder();
   #decoder = this.#newDecoder();
 
   encode(value: unknown, references: References): Uint8Array {
+    return this.#flat.encode(value) ?? this.#encodeAny(value, references);
+  }
+
+  #encodeAny(value: unknown, references: References): Uint8Array {
     const plain = new PackLowering(references).lower(value);
     let bytes: Uint8Array;
     try {
@@ -226,6 +231,11 @@ class MessagePack implements Serializer {
   }
 
   decode(bytes: Uint8Array, references: References): unknown {
+    const flat = decodeFlat(bytes);
+    return flat === notFlat ? this.#decodeAny(bytes, references) : flat;
+  }
+
+  #decodeAny(bytes: Uint8Array, references: References): unknown {
     const extensions = this.#extensions;
     const outer = extensions.references;
     const outerMarked = extensions.marked;

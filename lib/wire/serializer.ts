@@ -28,8 +28,8 @@ export interface References {
 /**
  * Turns values into bytes and back. What arrives is a copy with the same structure:
  *
- * - null, undefined, booleans, numbers (with `-0`, NaN and infinities), bigints of up to 16 384
- *   digits, strings without lone surrogates, Date, Map, Set, ArrayBuffer, DataView, typed arrays,
+ * - null, undefined, booleans, numbers (with `-0`, NaN and infinities), bigints of any size,
+ *   strings without lone surrogates, Date, Map, Set, ArrayBuffer, DataView, typed arrays,
  *   arrays, plain objects with any key, and proxies, anywhere in these.
  * - Errors keep class (if built in, else its nearest built-in class), name, message, stack, cause
  *   and own enumerable properties.

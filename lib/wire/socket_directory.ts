@@ -21,6 +21,9 @@ const directoryName = /^referent-[0-9a-f]{16}$/;
 /** Milliseconds after which a directory whose server does not answer counts as abandoned. */
 const abandonedAfter = 10_000;
 
+/** The file beside the socket that a detached server's output goes to. */
+export const logName = "server.log";
+
 /** Which file this is, whatever its name is now. */
 export interface FileIdentity {
   dev: bigint;
@@ -129,12 +132,18 @@ export function closeSocketFile(path: string, made: FileIdentity, close: () => v
   }
 }
 
-/** Removes the directory of a socket; whatever else somebody put there stays, and so does it. */
+/**
+ * Removes the directory of a socket with the log of its server; whatever else somebody put there
+ * stays, and so does it.
+ */
 export function removeSocketDirectory(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // Not empty or gone already: nothing of ours is left in it.
+  const removals = [() => unlinkSync(join(directory, logName)), () => rmdirSync(directory)];
+  for (const remove of removals) {
+    try {
+      remove();
+    } catch {
+      // Not there, or not empty: nothing of ours is left in it.
+    }
   }
 }
 

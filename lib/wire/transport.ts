@@ -128,7 +128,7 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Listener> {
   if (address === undefined) {
-    return await listenUnix(newSocketPath(), { ...options, makeDirectory: true });
+    return await listen(`unix:${newSocketPath()}`, { ...options, makeDirectory: true });
   }
   const target = parseAddress(address);
   checkTls(address, target, options.tls);

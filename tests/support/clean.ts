@@ -49,11 +49,9 @@ function leftovers(): string[] {
 }
 
 function files(): string[] {
-  return ["/tmp", tmpdir()].flatMap((folder) =>
-    readdirSync(folder).filter((name) => name.startsWith("referent-")).map((name) =>
-      `${folder}/${name}`
-    )
-  );
+  const folder = tmpdir();
+  return readdirSync(folder).filter((name) => name.startsWith("referent-"))
+    .map((name) => `${folder}/${name}`);
 }
 
 function processes(): string[] {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 
@@ -29,6 +30,16 @@ export async function eventually<T>(
 export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a process with the id runs: not one that has ended and waits to be collected. */
+export function isRunning(pid: number): boolean {
+  if (process.platform !== "linux") return isAlive(pid);
+  try {
+    return !/^\d+ \(.*\) [ZX] /s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     return false;
   }

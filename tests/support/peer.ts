@@ -7,10 +7,10 @@
  * @module
  */
 import { createHmac, randomBytes } from "node:crypto";
-import { headerBytes } from "../../lib/wire/frame.ts";
-import { Fields, FrameReader, FrameWriter } from "../../lib/wire/frame.ts";
+import { Fields, FrameWriter, headerBytes } from "../../lib/wire/frame.ts";
 import {
   type Call,
+  firstMethod,
   Kind,
   protocolVersion,
   readReply,
@@ -69,14 +69,11 @@ export function proofOf(
   const nonce = randomBytes(24).toString("base64");
   return {
     version: protocolVersion,
-    serializer: "msgpack",
+    serializer: hello["serializer"],
     nonce,
     proof: prove(authkey, "client", nonce, hello),
     maxMessageBytes: 64 * 1024 * 1024,
     ...changes,
-    ...(typeof hello["serializer"] === "string" && !("serializer" in changes)
-      ? { serializer: hello["serializer"] }
-      : {}),
   };
 }
 
@@ -118,18 +115,19 @@ export class Peer {
   /** Whether it is. */
   isClosed = false;
   readonly #transport: Transport;
-  readonly #reader = new FrameReader(2 ** 32);
+  #unread = new Uint8Array(0);
+  #welcome: Welcome | undefined;
   readonly #answers = new Map<number, Answer>();
   readonly #pieces = new Map<number, { body: Uint8Array; filled: number }>();
   #wake = new Set<() => void>();
 
-  /** Connects to the server; nothing is proved yet. */
-  constructor(server: Acceptor) {
-    const [ours, theirs] = memoryPair();
+  /** Connects to the server in memory, or takes over a connected socket; nothing is proved yet. */
+  constructor(server: Acceptor | Transport) {
+    const [ours, theirs] = "accept" in server ? memoryPair() : [server];
     this.#transport = ours;
     this.closed = new Promise((resolve) => {
       ours.start({
-        data: (chunk) => this.#reader.push(chunk, (body) => this.#receive(body.slice())),
+        data: (chunk) => this.#data(chunk),
         drain: () => {},
         close: (error) => {
           this.isClosed = true;
@@ -138,12 +136,12 @@ export class Peer {
         },
       });
     });
-    server.accept(theirs);
+    if ("accept" in server) server.accept(theirs!);
   }
 
   /** Connects and authenticates. */
   static async open(
-    server: Acceptor,
+    server: Acceptor | Transport,
     authkey: Uint8Array,
     changes?: Record<string, unknown>,
   ): Promise<Peer> {
@@ -162,7 +160,29 @@ export class Peer {
     const proof = proofOf(authkey, await this.hello(), changes);
     this.send((frame) => writeJson(frame, Kind.Proof, proof));
     await this.take(Kind.Proven);
-    return jsonOf(await this.take(Kind.Welcome)) as unknown as Welcome;
+    this.#welcome = jsonOf(await this.take(Kind.Welcome)) as unknown as Welcome;
+    return this.#welcome;
+  }
+
+  /** What the server said when it trusted this peer. */
+  get welcome(): Welcome {
+    return this.#welcome!;
+  }
+
+  /** The index of a method of a typeid whose table was announced. */
+  method(typeid: string, name: string): number {
+    const methods = this.welcome.types[typeid]!.table!.methods;
+    return firstMethod + methods.findIndex((method) => method.name === name);
+  }
+
+  /** The call of a method of an object; it is sent by `sendCall` or `call`. */
+  on(object: number, typeid: string, name: string, ...args: unknown[]): CallPart {
+    return {
+      target: Target.Object,
+      targetId: object,
+      method: this.method(typeid, name),
+      args: args.length > 0 ? args : undefined,
+    };
   }
 
   /** Sends frames. */
@@ -246,6 +266,21 @@ export class Peer {
     this.#transport.destroy();
   }
 
+  #data(chunk: Uint8Array): void {
+    const bytes = new Uint8Array(this.#unread.length + chunk.length);
+    bytes.set(this.#unread);
+    bytes.set(chunk, this.#unread.length);
+    let offset = 0;
+    while (bytes.length - offset >= headerBytes) {
+      const length = new DataView(bytes.buffer, offset).getUint32(0, true);
+      const end = offset + headerBytes + length;
+      if (end > bytes.length) break;
+      this.#receive(bytes.subarray(offset + headerBytes, end));
+      offset = end;
+    }
+    this.#unread = bytes.subarray(offset);
+  }
+
   #receive(body: Uint8Array): void {
     const kind = body[0]!;
     if (kind === Kind.Reply) this.#answer(body);
@@ -300,7 +335,8 @@ export class Peer {
 export function callBytes(call: CallPart): Uint8Array {
   const { id = 1, target = Target.Server, targetId = 0, method = 0, timeout, references = [] } =
     call;
-  const payload = call.payload ?? (call.args === undefined ? new Uint8Array(0) : payloadOf(call.args));
+  const payload = call.payload ??
+    (call.args === undefined ? new Uint8Array(0) : payloadOf(call.args));
   return framesOf((frame) =>
     writeCall(frame, id, target, targetId, method, timeout, references, payload)
   );
