@@ -22,7 +22,7 @@ export interface Limits {
   maxWaiters: number;
   /** The most async methods of users' classes that one session has running. Default 1 024. */
   maxRunningCalls: number;
-  /** Bytes that wait for one session to read them, above which the server stops reading from it. Default 8 MiB. */
+  /** Bytes that wait for one session to read them, above which the server stops reading from it; less than 1 MiB counts as 1 MiB. Default 8 MiB. */
   maxOutputBytes: number;
   /** Bytes that wait for all sessions together, above which the session with the most is closed. Default 1 GiB. */
   maxTotalOutputBytes: number;

@@ -37,7 +37,7 @@ import { connect as openSocket } from "../lib/wire/transport.ts";
 import types from "./fixtures/faults/types.ts";
 import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
-import { eventually, isRunning } from "./support/events.ts";
+import { endOf, eventually, isRunning } from "./support/events.ts";
 import { fixture, type RuntimeName, runtimeNames, runtimePath } from "./support/runtimes.ts";
 
 const authkey = "sixteen bytes or more";
@@ -53,7 +53,7 @@ function typesAt(path: string): TypeSet {
 }
 
 async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "m-test-"));
+  const directory = mkdtempSync(join(tmpdir(), "referent-test-"));
   try {
     await body(directory);
   } finally {
@@ -85,8 +85,7 @@ for (const runtime of runtimeNames) {
     const { by, error, exitCode, exitSignal } = await manager.closed;
     assert.deepEqual([by, exitCode, exitSignal], ["lost", null, "SIGKILL"]);
     assert.ok(error instanceof Error);
-    await other.join();
-    const theirs = await other.closed;
+    const theirs = await endOf(other);
     assert.deepEqual([theirs.by, "exitSignal" in theirs], ["lost", false]);
     await joined;
     await assert.rejects(list.length(), ConnectionClosedError);

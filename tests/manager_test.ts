@@ -27,7 +27,7 @@ import {
 import types from "./fixtures/manager/types.ts";
 import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
-import { eventually, isAlive } from "./support/events.ts";
+import { endOf, eventually, isRunning } from "./support/events.ts";
 import { currentRuntime, fixture, runtimeNames } from "./support/runtimes.ts";
 
 const script = fixture("manager/script.ts");
@@ -301,11 +301,11 @@ void test("shutdown() ends the server for everybody and leaves nothing on disk",
   await Promise.all(both);
   await manager.shutdown();
   assert.deepEqual(await manager.closed, { by: "shutdown", exitCode: 0, exitSignal: null });
-  const theirs = await other.closed;
+  const theirs = await endOf(other);
   assert.equal(theirs.by, "server");
   assert.ok(theirs.error instanceof ConnectionClosedError);
   assert.ok(!existsSync(socketOf(manager.address)));
-  assert.ok(!isAlive(pid));
+  assert.ok(!isRunning(pid));
   await other.shutdown();
   await other.close();
 });
@@ -315,7 +315,7 @@ void test("shutdown() by another client ends the server, too", async () => {
   const other = await Manager.connect({ env: manager.env });
   await other.shutdown();
   assert.equal((await other.closed).by, "shutdown");
-  const { by, exitCode, exitSignal, error } = await manager.closed;
+  const { by, exitCode, exitSignal, error } = await endOf(manager);
   assert.deepEqual([by, exitCode, exitSignal], ["server", 0, null]);
   assert.match(error!.message, /shut/);
   await manager.shutdown();
@@ -327,7 +327,7 @@ void test("shutdown() after close() ends the server that this manager started", 
   await manager.close();
   assert.deepEqual(await manager.closed, { by: "close" });
   await manager.shutdown();
-  assert.ok(!isAlive(pid));
+  assert.ok(!isRunning(pid));
 
   const local = await Manager.local();
   await local.close();
@@ -346,7 +346,7 @@ void test("shutdown() of a server that does not end: its starter kills it, other
   assert.equal(by, "shutdown");
   assert.ok(exitSignal === "SIGTERM" || exitSignal === "SIGKILL" || exitCode !== undefined);
   await stuck;
-  await other.closed;
+  await endOf(other);
 });
 
 void test("[Symbol.asyncDispose] is shutdown() for the starter, close() for the others", async () => {
@@ -420,7 +420,7 @@ void test("a server that this process hosts tells how it ended", async () => {
   await server.close();
   await server.close();
   assert.deepEqual(await server.closed, { by: "close" });
-  assert.equal((await manager.closed).by, "server");
+  assert.equal((await endOf(manager)).by, "server");
   assert.ok(!existsSync(socketOf(server.address)));
 
   const second = await Manager.serve();
@@ -465,7 +465,7 @@ void test("join() waits for the server process, elsewhere for the connection's e
   const manager = await Manager.start();
   const { pid } = await manager.debugInfo();
   const other = await Manager.connect({ env: manager.env });
-  const joins = [manager.join().then(() => assert.ok(!isAlive(pid))), other.join()];
+  const joins = [manager.join().then(() => assert.ok(!isRunning(pid))), other.join()];
   await manager.close();
   await manager.shutdown();
   await Promise.all(joins);
@@ -503,7 +503,7 @@ for (const runtime of runtimeNames) {
     const { pid, address } = JSON.parse(await starter.line());
     const { code, stderr } = await starter.end;
     assert.equal(code, 0, stderr);
-    await eventually("the server is gone", () => !isAlive(pid) && !existsSync(socketOf(address)));
+    await eventually("the server is gone", () => !isRunning(pid) && !existsSync(socketOf(address)));
   });
 
   void test(`${runtime}: join() keeps a starter alive until its server has ended`, async () => {

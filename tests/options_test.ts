@@ -32,7 +32,7 @@ import types, { custom } from "./fixtures/manager/types.ts";
 import matrixTypes from "./fixtures/matrix_types.ts";
 import { runScript, startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
-import { eventually, isAlive } from "./support/events.ts";
+import { endOf, eventually, isRunning } from "./support/events.ts";
 import { currentRuntime, fixture, runtimeNames, runtimePath } from "./support/runtimes.ts";
 
 const script = fixture("manager/script.ts");
@@ -270,7 +270,7 @@ void test("stdio says whether the server's output comes to the starter's stderr"
 });
 
 void test("a detached server outlives its starter and writes a log file beside its socket", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "m-test-"));
+  const directory = mkdtempSync(join(tmpdir(), "referent-test-"));
   try {
     const address = `unix:${directory}/s`;
     const starter = startScript(currentRuntime, fixture("manager/detacher.ts"), {
@@ -283,7 +283,7 @@ void test("a detached server outlives its starter and writes a log file beside i
     assert.equal((await manager.debugInfo()).pid, pid);
     assert.equal(statSync(join(directory, "server.log")).mode & 0o777, 0o600);
     await manager.shutdown();
-    await eventually("the server is gone", () => !isAlive(pid));
+    await eventually("the server is gone", () => !isRunning(pid));
     assert.ok(!existsSync(`${directory}/s`));
   } finally {
     rmSync(directory, { recursive: true });
@@ -301,7 +301,7 @@ void test("a detached server without an address makes a directory, and removes i
 // Where it listens, and who may join.
 
 void test("address: a Unix socket of the user's, removed at the end; its directory stays", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "m-test-"));
+  const directory = mkdtempSync(join(tmpdir(), "referent-test-"));
   try {
     const address = `unix:${directory}/socket`;
     const manager = await Manager.start({ address, authkey });
@@ -389,8 +389,18 @@ void test("TLS: without the authority's certificate, or for another name, nothin
     });
     await manager.list();
   });
-  await assert.rejects(Manager.serve({ address: "tls://127.0.0.1:0", authkey }), TypeError);
-  await assert.rejects(Manager.serve({ tls: { cert, key } }), TypeError);
+});
+
+void test("an address that nobody can listen on is refused before anything is started", async () => {
+  const { cert, key } = certificates();
+  for (const entry of [Manager.start, Manager.serve] as AnyEntry[]) {
+    for (const address of ["tls://127.0.0.1:0", "memory:1", "nonsense", "unix:relative", 5]) {
+      await assert.rejects(entry({ address, authkey }), { name: "TypeError", message: /address/ });
+    }
+    await assert.rejects(entry({ tls: { cert, key } }), { name: "TypeError", message: /tls/ });
+    const tcp = { address: "tcp://127.0.0.1:0", tls: { cert, key } };
+    await assert.rejects(entry(tcp), { name: "TypeError", message: /tls/ });
+  }
 });
 
 void test("memory:<n> is joined in the same thread, by whoever has no other authkey", async () => {
@@ -405,7 +415,7 @@ void test("memory:<n> is joined in the same thread, by whoever has no other auth
   await assert.rejects(Manager.connect({ address, authkey }), AuthenticationError);
   await assert.rejects(Manager.connect({ address, serializer: json }), ProtocolError);
   await manager.shutdown();
-  assert.equal((await other.closed).by, "server");
+  assert.equal((await endOf(other)).by, "server");
   await assert.rejects(Manager.connect({ address }), (error) => {
     return error instanceof UnknownObjectError && error.message.includes(`"${address}"`);
   });
@@ -440,18 +450,18 @@ void test("connect() without an address gives one client, which the last close()
     await fourth.close();
     await fifth.list();
     await server.close();
-    assert.equal((await fifth.closed).by, "server");
+    assert.equal((await endOf(fifth)).by, "server");
   });
 });
 
 void test("a shared client that is lost is replaced, and late closes leave the new one alone", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "m-test-"));
+  const directory = mkdtempSync(join(tmpdir(), "referent-test-"));
   const options = { address: `unix:${directory}/s`, authkey };
   const before = await Manager.serve(options);
   const { env } = before;
   const lost = await Manager.connect({ env });
   await before.close();
-  await lost.closed;
+  await endOf(lost);
   const after = await Manager.serve(options);
   const first = await Manager.connect({ env });
   await lost.close();

@@ -327,6 +327,10 @@ class Reception {
   second(a: unknown, b: unknown, caller: Caller): unknown[] {
     return [a, b, caller.id];
   }
+  any(...args: unknown[]): unknown[] {
+    const { id } = args.pop() as Caller;
+    return [...args, id];
+  }
   async stay(caller: Caller): Promise<never> {
     this.#signals.push(caller.signal);
     return await new Promise<never>(() => {});
@@ -1176,6 +1180,31 @@ test("exportProxy() refuses a server in memory and says why", () =>
     await assert.rejects(helper.ticket(list), /memory|another process/);
   }));
 
+test("everything works the same over a socket", () =>
+  withServer(async (join) => {
+    const [first, second] = [await join(), await join()];
+    const inner = await first.list([1, 2]);
+    const box = await first.named("box").Box({ deep: [inner] });
+    assert.equal((await box.take() as { deep: unknown[] }).deep[0], inner);
+    const theirs = await (await second.named("box").Box()).take() as {
+      deep: [ListProxy<number>];
+    };
+    const found: number[] = [];
+    for await (const item of theirs.deep[0]) found.push(item);
+    assert.deepEqual(found, [1, 2]);
+    assert.equal(await (await second.Helper()).sum(theirs.deep[0]), 3);
+    await assert.rejects((await second.Thrower()).soon("payment"), PaymentError);
+    const large = new Uint8Array(3_000_000).fill(5);
+    assert.deepEqual(await (await second.Box(large)).take(), large);
+    const numbers = await first.named("numbers").Numbers();
+    const iterator = await (await second.named("numbers").Numbers()).range(5);
+    await iterator.next();
+    await second.close();
+    await eventually("the iterator is freed", async () => (await numbers.counts()).finished === 1);
+    assert.deepEqual(await getValue(inner), [1, 2]);
+    assert.equal(await first.numberOfObjects(), 3);
+  }));
+
 // Proxies in values.
 
 test("what comes back is === what went in, at any depth and in every container", () =>
@@ -1396,6 +1425,16 @@ test("caller: the method's last argument says which session calls", () =>
     assert.deepEqual(await callMethod(here, "second", ["a"]), ["a", undefined, id]);
     assert.deepEqual(await callMethod(here, "second"), [undefined, undefined, id]);
     assert.ok(Object.keys((await first.debugInfo()).sessions).includes(id));
+  }));
+
+test("caller: nothing that a client sends can pass for the caller", () =>
+  withManager(async (manager) => {
+    const reception = await manager.Reception();
+    const id = await reception.who();
+    assert.equal(await callMethod(reception, "who", [{ id: "forged" }]), id);
+    const many = ["a", "b", { id: "forged" }, { id: "forged" }];
+    assert.deepEqual(await callMethod(reception, "second", many), ["a", "b", id]);
+    assert.deepEqual(await callMethod(reception, "any", ["a", "b"]), ["a", "b", id]);
   }));
 
 test("caller: its signal is aborted by a timeout, an abort and the end of the session", () =>

@@ -24,7 +24,6 @@ import { authenticateServer } from "../lib/wire/auth.ts";
 import { Connection } from "../lib/wire/connection.ts";
 import { Fields, FrameWriter, headerBytes } from "../lib/wire/frame.ts";
 import {
-  firstMethod,
   HandleKind,
   Kind,
   pieceBytes,
@@ -1352,6 +1351,35 @@ test("on TCP a session whose peer is silent for pingTimeout ends, one that answe
     await server.close(new ConnectionClosedError("the test is over"));
   }
 });
+
+test("a thread that was busy for longer than pingTimeout does not take its peers for dead", async () => {
+  const server = new Server({ pingInterval: 50, pingTimeout: 100 });
+  await server.listen({ address: "tcp://127.0.0.1:0" });
+  try {
+    const transport = await connect(server.address, { timeout: 10_000 });
+    const client = await connectClient(transport, { pingInterval: 50, pingTimeout: 100 }, true);
+    for (let i = 0; i < 3; i++) {
+      for (const end = performance.now() + 200; performance.now() < end;);
+      assert.equal(await client.callServer("numberOfObjects", []), 0);
+    }
+    client.close();
+  } finally {
+    await server.close(new ConnectionClosedError("the test is over"));
+  }
+});
+
+test("a session that the server does not read is not silent", () =>
+  withServer({ pingInterval: 10, pingTimeout: 30, maxOutputBytes: 2_000_000 }, async (server) => {
+    server.owner.address = "memory:watched";
+    const slow = await Peer.open(server, authkey);
+    await slow.create(1, "Work");
+    slow.pause();
+    slow.sendCall({ id: 2, ...slow.on(1, "Work", "bytes", 3_000_000) });
+    await eventually("it ran", () => server.works[0]!.started.length === 1);
+    const silent = await Peer.open(server, authkey);
+    await assertDropped(silent, server, 1);
+    assert.equal(slow.isClosed, false);
+  }));
 
 test("on TCP a client whose server is silent ends as lost, and says so", async () => {
   const awake = stayAwake();

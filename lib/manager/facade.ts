@@ -105,7 +105,7 @@ export interface FacadeParts {
 const defaultShutdownTimeout = 10_000;
 /** Milliseconds between SIGTERM and SIGKILL. */
 const killDelay = 1_000;
-/** Milliseconds that the end of a process may come after the end of its connection. */
+/** Milliseconds that the end of a process may come after the end of its connection, or before. */
 const exitDelay = 1_000;
 
 /** The members of a manager; the creation methods are properties of each instance. */
@@ -251,7 +251,10 @@ export class ManagerFacade implements ManagerMembers<unknown> {
     if (!ended && !child) {
       throw new TimeoutError(`The server at "${this.address}" did not end in ${timeout} ms`);
     }
-    if (!ended) await kill(child!);
+    if (!ended) {
+      await kill(child!);
+      await inTime(client.ended, exitDelay); // so that `closed` does not take this for `close()`
+    }
     this.#leave();
   }
 }

@@ -27,7 +27,7 @@ import {
   removeSocketDirectory,
   removeStaleSocket,
 } from "../wire/socket_directory.ts";
-import { newSocketPath, parseAddress, type TlsOptions } from "../wire/transport.ts";
+import { checkListen, newSocketPath, parseAddress, type TlsOptions } from "../wire/transport.ts";
 
 const defaultGrace = 5_000;
 
@@ -46,7 +46,7 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
   const authkey = options.authkey === undefined ? randomAuthkey() : authkeyBytes(options.authkey);
   const serializer = sendableSerializer(options.serializer ?? messagePack, types);
   const address = options.address ?? `unix:${newSocketPath()}`;
-  checkAddress(address);
+  checkAddress(address, options.tls);
   await removeAbandonedSockets();
   const config = configOf(options, types, { address, authkey, serializer, tls: options.tls });
   const child = await spawn(options, config, settings.startTimeout);
@@ -151,8 +151,8 @@ function logFile(address: string): string {
   return joinPath(dirname(parsed.path), logName);
 }
 
-function checkAddress(address: string): void {
-  if (parseAddress(address).kind !== "unix" || !isWindows) return;
+function checkAddress(address: string, tls: TlsOptions | undefined): void {
+  if (checkListen(address, tls).kind !== "unix" || !isWindows) return;
   throw new ProcessError(
     `Cannot start a server at "${address}" on Windows, whose sockets have no permissions: use WSL, or { address: "tcp://127.0.0.1:0" }`,
   );

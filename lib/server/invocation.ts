@@ -198,11 +198,14 @@ export function isPromise(value: unknown): value is Promise<unknown> {
     typeof (value as PromiseLike<unknown>).then === "function";
 }
 
-/** The caller is the last argument: after those that were sent, and after those that were left out. */
+/**
+ * The caller stands where the last parameter is: after arguments that were left out, and in place of
+ * what was sent too much, which must not pass for it. Without parameters it comes after all.
+ */
 function withCaller(args: unknown[], parameters: number, caller: CallerContext): unknown[] {
-  const given = [...args];
-  given.length = Math.max(args.length, parameters - 1);
-  given.fill(undefined, args.length);
+  const position = parameters === 0 ? args.length : parameters - 1;
+  const given = args.slice(0, position);
+  while (given.length < position) given.push(undefined);
   given.push(caller);
   return given;
 }

@@ -65,15 +65,19 @@ export class FrameWriter {
     this.#end += value.length;
   }
 
-  /** Ends the frame that was begun. */
-  finish(): void {
+  /** Ends the frame that was begun; `rest` is its last field, which is not copied: the writer takes it over. */
+  finish(rest?: Uint8Array): void {
     const slab = this.#slab;
     const frame = this.#frame;
-    const length = this.#end - frame - headerBytes;
+    const length = this.#end - frame - headerBytes + (rest ? rest.length : 0);
     slab[frame] = length;
     slab[frame + 1] = length >>> 8;
     slab[frame + 2] = length >>> 16;
     slab[frame + 3] = length >>> 24;
+    if (!rest) return;
+    this.#closeChunk();
+    this.#chunks.push(rest);
+    this.#chunkBytes += rest.length;
   }
 
   /** Hands over everything written so far, in order; the writer keeps no claim on the chunks. */

@@ -272,18 +272,20 @@ export function writeRelease(frame: FrameWriter, objectId: number, receipts: num
   frame.finish();
 }
 
-/** Writes a part of a long reply: `total` is the length of the whole reply's frame body. */
+/**
+ * Writes a part of a long reply, and takes its bytes over: `total` is the length of the whole reply's
+ * frame body.
+ */
 export function writePiece(
   frame: FrameWriter,
   id: number,
   total: number,
   piece: Uint8Array,
 ): void {
-  frame.begin(Kind.Piece, fieldBytes(2) + piece.length);
+  frame.begin(Kind.Piece, fieldBytes(2));
   frame.varint(id);
   frame.varint(total);
-  frame.bytes(piece);
-  frame.finish();
+  frame.finish(piece);
 }
 
 /** Writes a frame whose body is JSON. */

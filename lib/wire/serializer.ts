@@ -33,9 +33,9 @@ export interface References {
  *   arrays, plain objects with any key, and proxies, anywhere in these.
  * - Errors keep class (if built in, else its nearest built-in class), name, message, stack, cause
  *   and own enumerable properties.
- * - Holes of a sparse array become undefined. A getter is read, once. Keys that are symbols,
- *   properties of arrays besides their elements, and what is not enumerable are left out, as JSON
- *   does. A subclass of Array, Map, Set, Date or a typed array (such as `Buffer`) arrives as its
+ * - Holes of a sparse array become undefined. A getter of an object is read, once. Keys that are
+ *   symbols, properties of arrays besides their elements, and what is not enumerable are left out,
+ *   as JSON does. A subclass of Array, Map, Set, Date or a typed array (such as `Buffer`) arrives as its
  *   built-in class, an object without prototype as a plain one, as with `structuredClone`. What
  *   occurs twice arrives as two copies.
  * - Anything else (functions, symbols, cycles, class instances, RegExp, Promise, ...) is refused

@@ -130,10 +130,8 @@ export async function listen(
   if (address === undefined) {
     return await listen(`unix:${newSocketPath()}`, { ...options, makeDirectory: true });
   }
-  const target = parseAddress(address);
-  checkTls(address, target, options.tls);
+  const target = checkListen(address, options.tls);
   if (target.kind === "unix") return await listenUnix(target.path, options);
-  if (target.kind === "memory") throw notASocket(address);
   return await listenTcp(target, options);
 }
 
@@ -190,9 +188,6 @@ async function listenUnix(path: string, options: ListenOptions): Promise<Listene
 async function listenTcp(target: NetworkTarget, options: ListenOptions): Promise<Listener> {
   const { kind, host, port } = target;
   const { cert, key } = options.tls ?? {};
-  if (kind === "tls" && (cert === undefined || key === undefined)) {
-    throw new TypeError(`The address "tls://${host}" needs the options tls.cert and tls.key`);
-  }
   const accept = (socket: Socket) => {
     socket.setNoDelay(true);
     options.accept(new SocketTransport(socket));
@@ -290,6 +285,22 @@ function newSocket(target: SocketTarget, tls: TlsOptions | undefined): Socket {
   const socket = connectTls({ host, port, ca: tls?.ca, servername: tls?.servername });
   socket.setNoDelay(true);
   return socket;
+}
+
+/**
+ * Refuses what nobody can listen on, as {@linkcode listen} does, before anything is started.
+ *
+ * @throws {TypeError} If the address is none, is in memory, or does not go with the option `tls`.
+ * @throws {RangeError} If the path of the socket is too long.
+ */
+export function checkListen(address: string, tls: TlsOptions | undefined): SocketTarget {
+  const target = parseAddress(address);
+  if (target.kind === "memory") throw notASocket(address);
+  checkTls(address, target, tls);
+  if (target.kind === "tls" && (tls?.cert === undefined || tls.key === undefined)) {
+    throw new TypeError(`The address "${address}" needs the options tls.cert and tls.key`);
+  }
+  return target;
 }
 
 function checkTls(address: string, target: ParsedAddress, tls: TlsOptions | undefined): void {

@@ -44,3 +44,9 @@ export function isRunning(pid: number): boolean {
     return false;
   }
 }
+
+/** Waits for a manager's end, and keeps this process alive meanwhile; resolves to what `closed` says. */
+export async function endOf<T>(manager: { join(): Promise<void>; closed: Promise<T> }): Promise<T> {
+  await manager.join();
+  return await manager.closed;
+}
