@@ -10,7 +10,10 @@
 export interface Limits {
   /** The most bytes of user value in one message. Default 64 MiB. */
   maxMessageBytes: number;
-  /** How deep containers in a value may nest. Default 128. */
+  /**
+   * How deep containers may nest in one message. Default 128. The array of a call's arguments is one
+   * level, of a creation two; so are the items that an iterator sends together.
+   */
   maxDepth: number;
   /** The most sessions of one server. Default 1 024. */
   maxConnections: number;
@@ -28,7 +31,7 @@ export interface Limits {
   maxTotalOutputBytes: number;
   /** Milliseconds without accepting a byte after which a session that has bytes to read is closed. Default 30 000. */
   stalledTimeout: number;
-  /** The most shared objects of one server. Default 1 000 000. */
+  /** The most shared objects of one server; one counts until it is collected. Default 1 000 000. */
   maxObjects: number;
   /** The most receipts that one session holds. Default 1 000 000. */
   maxHolds: number;

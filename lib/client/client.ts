@@ -42,7 +42,14 @@ import { type Serializer, withRoot } from "../wire/serializer.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Handles } from "./handles.ts";
 import { Holds } from "./holds.ts";
-import { type Callee, cancelReason, type PendingCall, PendingCalls, timeoutOf } from "./pending.ts";
+import {
+  type Callee,
+  cancelReason,
+  nameOf,
+  type PendingCall,
+  PendingCalls,
+  timeoutOf,
+} from "./pending.ts";
 
 /** What a client needs to join a server. */
 export interface ClientOptions {
@@ -272,7 +279,9 @@ export class Client implements ProxyOwner, Receiver {
     }
     if (payload.length > this.#maxPayloadBytes) {
       throw new LimitExceededError(
-        `Cannot call "${callee.method}" on typeid "${callee.typeid}": its arguments are ${payload.length} bytes, the server takes ${this.#maxPayloadBytes} (limit maxMessageBytes): send less at once or raise the limit`,
+        `Cannot call ${
+          nameOf(callee)
+        }: its arguments are ${payload.length} bytes, the server takes ${this.#maxPayloadBytes} (limit maxMessageBytes): send less at once or raise the limit`,
       );
     }
     return payload;
@@ -330,7 +339,7 @@ export class Client implements ProxyOwner, Receiver {
       ? reason.message
       : `the server ended: ${this.#farewell}`;
     return new ConnectionClosedError(
-      `Cannot finish "${callee.method}" on typeid "${callee.typeid}": the connection to "${this.address}" is closed: ${why}`,
+      `Cannot finish ${nameOf(callee)}: the connection to "${this.address}" is closed: ${why}`,
       { cause: reason },
     );
   }

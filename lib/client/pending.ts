@@ -5,7 +5,7 @@
  * more. Of a call that waits for another caller the server decides: what it granted before the
  * cancel arrived is still delivered, and only a silent server is given up.
  *
- * Above: client.ts. Below: nothing.
+ * Above: client.ts. Below: protocol.ts.
  *
  * @module
  */
@@ -13,6 +13,7 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import { ManagerError, TimeoutError } from "../errors.ts";
 import type { ExceptionSource } from "../exceptions.ts";
+import { Target } from "../wire/protocol.ts";
 
 /** What is called, where, and how it is named in messages. */
 export interface Callee extends ExceptionSource {
@@ -101,14 +102,13 @@ export class PendingCalls {
   }
 
   #limitTime(id: number, call: PendingCall, timeout: number): void {
-    const { method, typeid, waitOptions } = call.callee;
     const expire = () => {
       this.#abandon(
         id,
-        new TimeoutError(`"${method}" on typeid "${typeid}" did not finish in ${timeout} ms`),
+        new TimeoutError(`${nameOf(call.callee)} did not finish in ${timeout} ms`),
       );
     };
-    const delay = waitOptions === undefined ? timeout : timeout + verdictTimeout;
+    const delay = call.callee.waitOptions === undefined ? timeout : timeout + verdictTimeout;
     call.timer = setTimeout(expire, Math.min(delay, maxTimeout));
   }
 
@@ -131,6 +131,11 @@ export class PendingCalls {
   }
 }
 
+/** What is called, for messages; the server's own methods belong to no typeid. */
+export function nameOf({ target, method, typeid }: Callee): string {
+  return target === Target.Server ? `"${method}"` : `"${method}" on typeid "${typeid}"`;
+}
+
 /** The milliseconds of a limit; undefined for none. */
 export function timeoutOf(timeout: number | undefined): number | undefined {
   if (timeout === undefined || timeout === Infinity) return undefined;
@@ -141,6 +146,6 @@ export function timeoutOf(timeout: number | undefined): number | undefined {
 export function cancelReason({ signal, callee }: PendingCall): unknown {
   if (signal?.aborted) return signal.reason;
   return new ManagerError(
-    `"${callee.method}" on typeid "${callee.typeid}" was cancelled by the server`,
+    `${nameOf(callee)} was cancelled by the server`,
   );
 }
