@@ -335,7 +335,9 @@ export class Client implements ProxyOwner, Receiver {
   }
 
   #closedError(callee: Callee, reason: Error): ConnectionClosedError {
-    const why = this.#farewell === undefined
+    const why = this.#shuttingDown
+      ? "this manager shut the server down"
+      : this.#farewell === undefined
       ? reason.message
       : `the server ended: ${this.#farewell}`;
     return new ConnectionClosedError(
