@@ -53,8 +53,12 @@ export interface TypeidOptions<T = any> {
   readonly methodToTypeid?: { readonly [K in NameOf<T>]?: string };
   /** One call after the other, also across `await`. Default: false, async methods interleave. */
   readonly serial?: boolean;
-  /** Methods receive a `Caller` as their last argument. Default: false. */
-  readonly caller?: boolean;
+  /**
+   * Methods receive a `Caller` as their last argument: `true` if each of them declares it as its last
+   * parameter (`name?: string`, not `name = ""`, before it), else the names of those that do.
+   * Default: false.
+   */
+  readonly caller?: boolean | readonly NameOf<T>[];
   /** How many items of an iterator travel in one reply, a positive integer. Default: 1. */
   readonly readAhead?: number;
 }
@@ -329,7 +333,7 @@ function checkTypeSet(value: unknown): asserts value is TypeSet {
 
 const optionChecks: Readonly<Record<string, (value: unknown) => string | undefined>> = {
   exposed: (value) =>
-    Array.isArray(value) && value.every((name) => typeof name === "string")
+    isListOfNames(value)
       ? value.filter(isNeverExposed).map((name) => `cannot name "${name}"`)[0]
       : "takes an array of method names",
   methodToTypeid: (value) =>
@@ -337,13 +341,20 @@ const optionChecks: Readonly<Record<string, (value: unknown) => string | undefin
       ? undefined
       : 'takes an object of typeids by method name, such as { open: "Account" }',
   serial: mustBeBoolean,
-  caller: mustBeBoolean,
+  caller: (value) =>
+    typeof value === "boolean" || isListOfNames(value)
+      ? undefined
+      : "takes true, or an array of the methods that declare a Caller",
   readAhead: (value) =>
     Number.isSafeInteger(value) && (value as number) > 0 ? undefined : "takes a positive integer",
 };
 
 function mustBeBoolean(value: unknown): string | undefined {
   return typeof value === "boolean" ? undefined : "takes true or false";
+}
+
+function isListOfNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((name) => typeof name === "string");
 }
 
 function isPlain(value: unknown): value is object {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isDeepStrictEqual } from "node:util";
 import { Client } from "../client/client.ts";
 import { NotExposedError, UnknownObjectError } from "../errors.ts";
 import { exposedMethods } from "../types/exposure.ts";
@@ -56,7 +57,7 @@ export async function connect(options: ConnectOptions = {}): Promise<ManagerFaca
   };
   const access = accessOf(options);
   const { client, leave } = options.address === undefined
-    ? await shareClient(access, settings)
+    ? await shareClient(access, settings, options)
     : await ownClient(access, settings);
   try {
     compareTypes(client, settings.types);
@@ -128,9 +129,12 @@ async function ownClient(
 async function shareClient(
   access: Access,
   settings: ClientSettings,
+  options: ConnectOptions,
 ): Promise<{ client: Client; leave: () => void }> {
   const { address } = access;
-  const shared = thread.sharedClients.get(address) ?? newSharedClient(access, settings);
+  const existing = thread.sharedClients.get(address);
+  if (existing) refuseOtherOptions(address, options, existing.options);
+  const shared = existing ?? newSharedClient(access, settings, options);
   shared.users++;
   try {
     const client = await shared.client;
@@ -147,8 +151,22 @@ async function shareClient(
   }
 }
 
-function newSharedClient(access: Access, settings: ClientSettings): SharedClient {
-  const shared = { client: openClient(access, settings), users: 0 };
+/** What a client is made with cannot be changed for a second user. */
+function refuseOtherOptions(address: string, wanted: ConnectOptions, made: ConnectOptions): void {
+  for (const name of ["authkey", "serializer", "tls", "limits", "callTimeout"] as const) {
+    if (wanted[name] === undefined || isDeepStrictEqual(wanted[name], made[name])) continue;
+    throw new TypeError(
+      `Manager.connect() cannot honour the option "${name}": this thread is connected to "${address}" already, with another; pass { address } as well for a client of your own`,
+    );
+  }
+}
+
+function newSharedClient(
+  access: Access,
+  settings: ClientSettings,
+  options: ConnectOptions,
+): SharedClient {
+  const shared = { client: openClient(access, settings), users: 0, options };
   thread.sharedClients.set(access.address, shared);
   const forget = () => forgetClient(access.address, shared);
   shared.client.then((client) => client.ended.then(forget), forget);

@@ -20,7 +20,7 @@ export interface Definition {
   /** One call after the other, also across `await`. */
   readonly serial?: boolean;
   /** Methods receive a `Caller` as their last argument. */
-  readonly caller?: boolean;
+  readonly caller?: boolean | readonly string[];
   /** How many items of an iterator travel in one reply. */
   readonly readAhead?: number;
 

@@ -8,6 +8,7 @@
  */
 
 import type { Client } from "../client/client.ts";
+import type { ConnectOptions } from "../manager/options.ts";
 import type { ObjectServer } from "../server/server.ts";
 
 /** A client that several managers of this thread use. */
@@ -15,6 +16,8 @@ export interface SharedClient {
   readonly client: Promise<Client>;
   /** How many managers use it; the last one closes it. */
   users: number;
+  /** The options that it was made with, for those who want others. */
+  readonly options: ConnectOptions;
 }
 
 /** A server in this thread, and what it takes to join it. */

@@ -102,7 +102,7 @@ export class Invoker {
     const referent = entry.referent as Record<string, (...args: unknown[]) => unknown>;
     const method = referent[name]!;
     let given = this.#substitute(definition, name, args);
-    if (definition.caller || definition.waits?.[name] !== undefined) {
+    if (takesCaller(definition, name)) {
       given = withCaller(given, method.length, call.caller);
     }
     const start = performance.now();
@@ -190,6 +190,11 @@ export class Invoker {
     entry.tail = tail;
     return result;
   }
+}
+
+function takesCaller({ caller, waits }: Definition, name: string): boolean {
+  return caller === true || (Array.isArray(caller) && caller.includes(name)) ||
+    waits?.[name] !== undefined;
 }
 
 /** Whether a call's result is still to come. */

@@ -36,7 +36,7 @@ interface LongReply {
 
 /** Milliseconds that a peer has to read the rest after the end. */
 const lingerTimeout = 30_000;
-/** A microtask of a promise costs Deno half a microsecond less than `queueMicrotask`. */
+/** Its microtasks are plain ones; Deno's `queueMicrotask` is a wrapper in JavaScript. */
 const resolved = Promise.resolve();
 const nothing = new Uint8Array(0);
 const unlimited: ConnectionLimits = { maxOutputBytes: Infinity, stalledTimeout: Infinity };

@@ -3,7 +3,7 @@
  * calls and replies carry. It writes and reads the same bytes as `messagepack.ts`, and leaves
  * everything else - also whatever is malformed or refused - to it.
  *
- * It exists for its number: 1 000 `dict.set` issued together take half the time (`bench/`).
+ * It exists for its number: 1 000 `dict.set` issued together take 20 to 40 % less time with it.
  *
  * Above: messagepack.ts. Below: nothing.
  *
