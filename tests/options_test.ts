@@ -454,6 +454,30 @@ void test("connect() without an address gives one client, which the last close()
   });
 });
 
+void test("connect() refuses by name an option that the shared client was not made with", async () => {
+  await serving({}, async (server) => {
+    const { env } = server;
+    const first = await Manager.connect({ env, callTimeout: 5000 });
+    const others = {
+      callTimeout: 1,
+      limits: { maxMessageBytes: 10 },
+      serializer: json,
+      authkey: "a quite different authkey",
+    };
+    for (const [name, value] of Object.entries(others)) {
+      await assert.rejects(Manager.connect({ env, [name]: value }), (error) => {
+        assert.ok(error instanceof TypeError);
+        assert.ok(error.message.includes(`"${name}"`) && error.message.includes("{ address }"));
+        return true;
+      });
+    }
+    const second = await Manager.connect({ env, callTimeout: 5000 });
+    await first.close();
+    await second.list();
+    await second.close();
+  });
+});
+
 void test("a shared client that is lost is replaced, and late closes leave the new one alone", async () => {
   const directory = mkdtempSync(join(tmpdir(), "referent-test-"));
   const options = { address: `unix:${directory}/s`, authkey };

@@ -318,6 +318,16 @@ class Bridge {
   }
 }
 
+/** Only one of its methods declares a caller. */
+class Desk {
+  who(caller: Caller): string {
+    return caller.id;
+  }
+  next(number: number): number {
+    return number + 1;
+  }
+}
+
 /** Says who called. */
 class Reception {
   #signals: AbortSignal[] = [];
@@ -511,6 +521,7 @@ const types = defineTypes(import.meta.url, {
   Ledger: typeid(Ledger, { serial: true }),
   Bridge,
   Reception: typeid(Reception, { caller: true }),
+  Desk: typeid(Desk, { caller: ["who"] }),
   Helper,
   Thrower,
   PaymentError,
@@ -1425,6 +1436,14 @@ test("caller: the method's last argument says which session calls", () =>
     assert.deepEqual(await callMethod(here, "second", ["a"]), ["a", undefined, id]);
     assert.deepEqual(await callMethod(here, "second"), [undefined, undefined, id]);
     assert.ok(Object.keys((await first.debugInfo()).sessions).includes(id));
+  }));
+
+test("caller: only the methods that it names receive the caller", () =>
+  withManager(async (manager) => {
+    const desk = await manager.Desk();
+    const reception = await manager.Reception();
+    assert.equal(await desk.who(), await reception.who());
+    assert.equal(await desk.next(1), 2);
   }));
 
 test("caller: nothing that a client sends can pass for the caller", () =>

@@ -133,7 +133,7 @@ test("typeid() refuses an option of another type", () => {
   refuses(() => typeid(Counter, { methodToTypeid: { add: Counter } }), /"methodToTypeid"/);
   refuses(() => typeid(Counter, { methodToTypeid: ["add"] }), /"methodToTypeid"/);
   refuses(() => typeid(Counter, { serial: 1 }), /"serial".*true or false.*not 1/);
-  refuses(() => typeid(Counter, { caller: "yes" }), /"caller".*true or false/);
+  refuses(() => typeid(Counter, { caller: "yes" }), /"caller".*array of the methods/);
   refuses(() => typeid(Counter, { readAhead: 0 }), /"readAhead".*positive integer/);
   refuses(() => typeid(Counter, true), /options of typeid\(\) are an object/);
 });
