@@ -1,6 +1,7 @@
 /**
- * Measuring side by side: every contender runs once a round, so that what disturbs the machine
- * disturbs them all, and medians are compared.
+ * Measuring side by side: every contender runs once a round, in turn. Two processes that wake each
+ * other cost three times as much when the system puts them on two sleeping cores; that is its doing,
+ * not theirs, so their undisturbed times are compared: the best tenth of the rounds.
  *
  * Above: main.ts, peers.ts. Below: nothing.
  *
@@ -38,14 +39,14 @@ export async function measure(
   return times;
 }
 
-/** The value in the middle. */
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+/** The time that nine tenths of the rounds exceed. */
+export function undisturbed(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 10)]!;
 }
 
-/** The median of `numerator / denominator` over the rounds; undefined if one of them was not measured. */
+/** How many times the one takes of what the other takes; undefined if one of them was not measured. */
 export function ratio(times: Times, numerator: string, denominator: string): number | undefined {
   const above = times.get(numerator);
   const below = times.get(denominator);
-  return above && below && median(above.map((time, round) => time / below[round]!));
+  return above && below && undisturbed(above) / undisturbed(below);
 }
