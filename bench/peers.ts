@@ -37,7 +37,8 @@ export async function startEcho(directory: string, uses: readonly EchoUse[]): Pr
     new URL("./echo_server.ts", import.meta.url),
     [path, ...uses.map(({ inBytes, outBytes }) => `${inBytes}:${outBytes}`)],
   );
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+  // A session of its own, as a manager's server has: systems schedule by session.
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], detached: true });
   await once(child.stdout, "data");
   const sockets = await Promise.all(uses.map((_, index) => open(`${path}.${index}`)));
   const contenders = uses.map((use, index) => echo(use, sockets[index]!));
@@ -145,7 +146,7 @@ function started(
   args: string[],
   ready: RegExp,
 ): Promise<ChildProcess | undefined> {
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "ignore"] });
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "ignore"], detached: true });
   return new Promise((resolve) => {
     child.on("error", () => resolve(undefined));
     child.on("exit", () => resolve(undefined));
