@@ -80,8 +80,11 @@ export function attributesOf(proxy: object, operations: Operations): object {
       return methods.get(name) ?? operations.read(() => target.get(name));
     },
     set(_, name, value) {
-      if (typeof name === "symbol" || methods.has(name) || name === "then" || name === "toJSON") {
-        return false;
+      if (typeof name === "symbol") return false;
+      if (methods.has(name) || name === "then" || name === "toJSON") {
+        throw new TypeError(
+          `Cannot assign to "${name}" of a namespace, the name has a meaning of its own: write await ns.set("${name}", value)`,
+        );
       }
       if (name.startsWith("_")) local.set(name, value);
       else operations.write((settled) => target.set(name, settled), value);

@@ -65,8 +65,15 @@ export const defaultLimits: Readonly<Limits> = Object.freeze({
 /** A message's bytes beside the user's value: ids, references, the names of methods. */
 export const envelopeBytes: number = 64 * 1024;
 
+/** The longest time that a timer can wait, in milliseconds; a longer one would fire at once. */
+export const maxTimeout = 0x7fffffff;
+
 /** The longest frame before authentication, in bytes. */
 export const handshakeBytes = 1024;
+
+const durations: ReadonlySet<string> = new Set(
+  ["handshakeTimeout", "stalledTimeout", "pingInterval", "pingTimeout"],
+);
 
 /** The defaults with what the user set; an unknown key is a TypeError, a value that is no positive number a RangeError. */
 export function resolveLimits(limits: Partial<Limits> = {}): Limits {
@@ -81,7 +88,7 @@ export function resolveLimits(limits: Partial<Limits> = {}): Limits {
     if (typeof value !== "number" || !(value > 0)) {
       throw new RangeError(`Limit "${name}" must be a positive number, got "${value}"`);
     }
-    resolved[name as keyof Limits] = value;
+    resolved[name as keyof Limits] = durations.has(name) ? Math.min(value, maxTimeout) : value;
   }
   return resolved;
 }

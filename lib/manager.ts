@@ -84,6 +84,20 @@ export interface ManagerConstructor {
   /**
    * Hosts a server in this process; it keeps the process alive until it is closed. Python:
    * `BaseManager.get_server()`.
+   *
+   * Rejects with TypeError for a bad address, and ManagerError if nobody can listen there.
+   *
+   * @example
+   * ```ts
+   * import { Manager } from "@referent/manager";
+   *
+   * const authkey = "sixteen bytes or more";
+   * const server = await Manager.serve({ address: "tcp://127.0.0.1:0", authkey });
+   * const manager = await Manager.connect({ address: server.address, authkey });
+   * console.log(await (await manager.list([1])).length()); // 1
+   * await manager.close();
+   * await server.close();
+   * ```
    */
   serve(options?: ServeOptions): Promise<Server>;
   /**

@@ -9,24 +9,22 @@
 
 import { NotExposedError, ReleasedError } from "./errors.ts";
 import { attributesOf, Operations } from "./attributes.ts";
+import {
+  type CallOptions,
+  checkedOptions,
+  checkObject,
+  type ExportOptions,
+  mergeOptions,
+  show,
+} from "./call_options.ts";
+import { type Held, Mark, type ProxyOwner, type ProxyState, stateOf } from "./proxy_state.ts";
 import { isNeverExposed } from "./types/names.ts";
 import { firstMethod, type MethodTable, universalMethods } from "./wire/protocol.ts";
 
-/** How long to wait for one call, and what ends it early. */
-export interface CallOptions {
-  /** Milliseconds; `undefined` and `Infinity`: no limit. */
-  timeout?: number;
-  /** Aborting it ends the call; the call rejects with the signal's reason. */
-  signal?: AbortSignal;
-}
-
-/** How long a ticket is good, and how often. */
-export interface ExportOptions {
-  /** How many times the ticket can be imported. Default 1. */
-  uses?: number;
-  /** Milliseconds until the ticket expires. Default 60 000. */
-  ttl?: number;
-}
+export { stateOf } from "./proxy_state.ts";
+export type { Held, ProxyOwner, ProxyState } from "./proxy_state.ts";
+export { checkedOptions, waitArguments } from "./call_options.ts";
+export type { CallOptions, ExportOptions } from "./call_options.ts";
 
 /** What identifies a shared object. Python: `Token`. */
 export interface Token {
@@ -36,68 +34,6 @@ export interface Token {
   readonly address: string;
   /** `<epoch>-<n>`: the server's life, and the object's number in it, which is never used again. */
   readonly id: string;
-}
-
-/** What an owner knows of one object that it holds; all its proxies and views share it. */
-export interface Held {
-  /** The object's number in the server. */
-  readonly id: number;
-  /** What is exposed. */
-  readonly table: MethodTable;
-  /** Receipts not yet given back. */
-  receipts: number;
-  /** All receipts were given back: the proxies are dead. */
-  released: boolean;
-}
-
-/** Who carries out what proxies ask. */
-export interface ProxyOwner {
-  /** The address of the server. */
-  readonly address: string;
-  /** Identifies the server's life. */
-  readonly epoch: string;
-  /** Evaluates the method with this index: a universal one, or one of the table. */
-  call(held: Held, method: number, args: unknown[], options?: CallOptions): Promise<unknown>;
-  /** Gives back one receipt, or all. */
-  release(held: Held, all: boolean): void;
-  /** Makes a ticket. */
-  exportProxy(held: Held, options: ExportOptions): Promise<string>;
-}
-
-/** What stands behind a proxy. */
-export interface ProxyState {
-  /** Who carries out its calls. */
-  readonly owner: ProxyOwner;
-  /** The object. */
-  readonly held: Held;
-  /** Of a view: the defaults of its calls. */
-  readonly options: CallOptions | undefined;
-  /** Of a view: the proxy, which must not be collected before its views. */
-  readonly proxy: object | undefined;
-  /** Of a namespace: keeps the order of what is read and written. */
-  readonly operations?: Operations;
-}
-
-/** Makes a constructor that returns what it is given, so that a subclass can put a private field on any object. */
-const Identity = function (object: object): object {
-  return object;
-} as unknown as new (object: object) => object;
-
-/** The unforgeable mark of a proxy: a private field, also on ES proxies. */
-class Mark extends Identity {
-  #state: ProxyState;
-  constructor(object: object, state: ProxyState) {
-    super(object);
-    this.#state = state;
-  }
-  static stateOf(value: object): ProxyState | undefined {
-    return #state in value ? value.#state : undefined;
-  }
-}
-
-/** The state behind a proxy; undefined for anything else. */
-export function stateOf(value: unknown): ProxyState | undefined {
-  return typeof value === "object" && value !== null ? Mark.stateOf(value) : undefined;
 }
 
 /** Makes the prototype that all proxies of one method table share. */
@@ -209,43 +145,11 @@ function ask(
   return state.operations.read(() => owner.call(held, method, args, limits));
 }
 
-/** A bad timeout or signal is a TypeError or RangeError here, not a call that never ends. */
-export function checkedOptions(options: CallOptions): CallOptions {
-  const { timeout, signal } = options;
-  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
-    throw new RangeError(`A timeout must be 0 or more milliseconds, got "${timeout}"`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`A signal must be an AbortSignal, got "${String(signal)}"`);
-  }
-  return options;
-}
-
-/** Takes timeout and signal out of the options argument of a call that waits; the rest of it is sent. */
-export function waitArguments(
-  args: unknown[],
-  position: number,
-  defaults: CallOptions | undefined,
-): { args: unknown[]; options: CallOptions | undefined } {
-  const own = args[position];
-  if (typeof own !== "object" || own === null) return { args, options: defaults };
-  const { timeout, signal, ...rest } = own as CallOptions & Record<string, unknown>;
-  checkedOptions({ timeout, signal });
-  return {
-    args: args.with(position, rest),
-    options: { timeout: timeout ?? defaults?.timeout, signal: signal ?? defaults?.signal },
-  };
-}
-
-function mergeOptions(defaults?: CallOptions, own?: CallOptions): CallOptions | undefined {
-  if (!defaults || !own) return own ?? defaults;
-  return { timeout: own.timeout ?? defaults.timeout, signal: own.signal ?? defaults.signal };
-}
-
 function required(value: unknown, action: string): ProxyState {
   const state = stateOf(value);
-  if (!state) throw new TypeError(`Cannot ${action}: "${String(value)}" is not a proxy`);
-  return state;
+  if (state) return state;
+  const cure = value instanceof Promise ? "; it is a promise: await it first" : "";
+  throw new TypeError(`Cannot ${action}: ${show(value)} is not a proxy${cure}`);
 }
 
 function describe(held: Held): string {
@@ -270,7 +174,20 @@ export function isProxy(value: unknown): boolean {
   return stateOf(value) !== undefined;
 }
 
-/** What identifies the proxy's referent: typeid, address and id. Anything but a proxy is a TypeError. Python: `proxy._token`. */
+/**
+ * What identifies the proxy's referent: typeid, address and id. Anything but a proxy is a TypeError.
+ * Python: `proxy._token`.
+ *
+ * @example
+ * ```ts
+ * import { Manager, repr, tokenOf } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const list = await manager.list();
+ * console.log(tokenOf(list).typeid, repr(list)); // list <ListProxy object, typeid 'list' at 0x1>
+ * await manager.shutdown();
+ * ```
+ */
 export function tokenOf(proxy: unknown): Token {
   const { owner, held } = required(proxy, "give a token");
   return {
@@ -307,6 +224,16 @@ export async function str(proxy: unknown): Promise<string> {
  * A copy of the referent: an array of a list, a Map of a dict, a Set of a set, an object of a
  * namespace. Proxies inside stay proxies. Rejects with SerializeError for objects that cannot be
  * copied, such as an instance of a user's class. Python: `proxy._getvalue()`.
+ *
+ * @example
+ * ```ts
+ * import { getValue, Manager } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const dict = await manager.dict({ a: 1 });
+ * console.log(await getValue(dict) instanceof Map); // true
+ * await manager.shutdown();
+ * ```
  */
 export async function getValue<T = unknown>(proxy: unknown): Promise<T> {
   required(proxy, "copy the referent");
@@ -335,6 +262,11 @@ export async function callMethod<T = unknown>(
   options?: CallOptions,
 ): Promise<T> {
   const { held: { table } } = required(proxy, `call "${name}"`);
+  if (!Array.isArray(args)) {
+    throw new TypeError(
+      `callMethod() takes the arguments of "${name}" as an array, got ${show(args)}`,
+    );
+  }
   const index = table.methods.findIndex((method) => method.name === name);
   if (index < 0) {
     throw new NotExposedError(
@@ -353,6 +285,16 @@ export async function callMethod<T = unknown>(
 /**
  * A view of the proxy whose calls have these options unless they bring their own. It is a new object
  * without a hold of its own; everywhere else it counts as the proxy.
+ *
+ * @example
+ * ```ts
+ * import { Manager, withOptions } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const impatient = withOptions(await manager.list([1, 2]), { timeout: 5_000 }); // milliseconds
+ * console.log(await impatient.length()); // 2
+ * await manager.shutdown();
+ * ```
  */
 export function withOptions<P extends object>(proxy: P, options: CallOptions): P {
   const state = required(proxy, "set options");
@@ -367,9 +309,20 @@ export function withOptions<P extends object>(proxy: P, options: CallOptions): P
  * Gives back one receipt of the reference, or all of them. Once nothing is left the proxy is dead:
  * its calls reject with ReleasedError, and receiving the object again makes a new proxy. With nothing
  * held it does nothing; it never fails, also after the connection's end. Python: `decref`.
+ *
+ * @example
+ * ```ts
+ * import { Manager, releaseProxy } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * releaseProxy(await manager.list());
+ * console.log(await manager.numberOfObjects()); // 0
+ * await manager.shutdown();
+ * ```
  */
 export function releaseProxy(proxy: unknown, options: { all?: boolean } = {}): void {
   const { owner, held } = required(proxy, "release");
+  checkObject(options, "{ all: true }");
   if (!held.released) owner.release(held, options.all ?? false);
 }
 
@@ -377,9 +330,23 @@ export function releaseProxy(proxy: unknown, options: { all?: boolean } = {}): v
  * A printable ticket for the proxy's referent: any process that has the authkey gets a proxy of its
  * own from `manager.importProxy(ticket)`. The referent is kept until the uses are spent or the time
  * is over, whatever happens to this process. Python: pickling a proxy.
+ *
+ * @example
+ * ```ts
+ * import { exportProxy, type ListProxy, Manager } from "@referent/manager";
+ *
+ * const manager = await Manager.start();
+ * const ticket = await exportProxy(await manager.list([1, 2]));
+ * const other = await Manager.connect({ env: manager.env }); // usually in another process
+ * const list = await other.importProxy<ListProxy<number>>(ticket);
+ * console.log(await list.length()); // 2
+ * await other.close();
+ * await manager.shutdown();
+ * ```
  */
 export async function exportProxy(proxy: unknown, options: ExportOptions = {}): Promise<string> {
   const { owner, held } = required(proxy, "export");
+  checkObject(options, "{ uses, ttl }");
   const { uses = 1, ttl = 60_000 } = options;
   if (!Number.isSafeInteger(uses) || uses < 1) {
     throw new RangeError(`A ticket's uses must be an integer of 1 or more, got "${uses}"`);

@@ -57,6 +57,21 @@ export interface RemoteIterator<T> extends AsyncIterableIterator<T, unknown, und
  * `[Symbol.iterator]` or `[Symbol.asyncIterator]` can be iterated with `for await`; the last
  * parameter is left out where it is a {@linkcode Caller}. A parameter that takes a proxy is declared
  * `Remote<X>` in the class.
+ *
+ * @example
+ * ```ts
+ * import type { Remote } from "@referent/manager";
+ *
+ * class Account {
+ *   #balance = 0;
+ *   deposit(amount: number): number {
+ *     return this.#balance += amount;
+ *   }
+ * }
+ * async function pay(account: Remote<Account>): Promise<number> {
+ *   return await account.deposit(5);
+ * }
+ * ```
  */
 // deno-lint-ignore ban-types
 export type Remote<T, M = {}, N = PublicName<keyof T>> =

@@ -6,7 +6,9 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -31,13 +33,15 @@ import {
   Target,
   writeBytes,
   writeCall,
+  writeJson,
   writeRelease,
 } from "../lib/wire/protocol.ts";
 import { connect as openSocket } from "../lib/wire/transport.ts";
 import types from "./fixtures/faults/types.ts";
-import { startScript } from "./support/child.ts";
+import { runScript, startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
 import { endOf, eventually, isRunning } from "./support/events.ts";
+import { framesOf } from "./support/peer.ts";
 import { fixture, type RuntimeName, runtimeNames, runtimePath } from "./support/runtimes.ts";
 
 const authkey = "sixteen bytes or more";
@@ -305,6 +309,74 @@ void test("a wrong authkey is told so, by a server that goes on", async () => {
 
 // A server that is stuck in its user's code.
 
+for (const runtime of runtimeNames) {
+  void test(`a ${runtime} server that ends sends what it has answered, to the last byte`, async () => {
+    const manager = await startIn(runtime);
+    const other = await Manager.connect({ env: manager.env });
+    const list = await manager.list([new Uint8Array(20_000_000)]);
+    const values = [list.at(0), list.at(0)];
+    await manager.numberOfObjects(); // so it has read both calls
+    await other.shutdown();
+    for (const value of await Promise.all(values)) assert.equal(value?.length, 20_000_000);
+    assert.equal((await endOf(manager)).by, "server");
+    await manager.shutdown();
+  });
+
+  void test(`a ${runtime} client that closes writes what it issued before its process ends`, async () => {
+    const manager = await Manager.start();
+    try {
+      const list = await manager.list();
+      await manager.publish("list", list);
+      const script = fixture("faults/writes_and_closes.ts");
+      await runScript(runtime, script, { env: manager.env });
+      await eventually("its session is over", async () => {
+        return Object.keys((await manager.debugInfo()).sessions).length === 1;
+      });
+      assert.equal(await list.length(), 4);
+      assert.equal(await list.at(-1), "the last");
+    } finally {
+      await manager.shutdown();
+    }
+  });
+}
+
+void test("a peer that was refused is not waited for, although it neither reads nor closes", async () => {
+  const manager = await Manager.serve({ authkey });
+  const path = manager.address.slice("unix:".length);
+  const socket = createConnection({ path, allowHalfOpen: true });
+  try {
+    await once(socket, "data");
+    socket.pause();
+    socket.write(
+      framesOf((frame) => writeJson(frame, Kind.Proof, { version: 1, serializer: "x" })),
+    );
+    // Writing fails only when the server's end is closed.
+    const failed = once(socket, "error").catch((error) => error);
+    await eventually("the server's end is closed", () => {
+      socket.write("x");
+      return Promise.race([failed.then(() => true), new Promise((r) => setTimeout(r, 5))]);
+    });
+  } finally {
+    socket.destroy();
+    await manager.close();
+  }
+});
+
+void test("a server whose socket cannot be removed ends all the same, and warns", async () => {
+  await inDirectory(async (directory) => {
+    const own = join(directory, "own");
+    mkdirSync(own);
+    const server = await Manager.serve({ authkey, address: `unix:${join(own, "s")}` });
+    renameSync(own, join(directory, "away"));
+    writeFileSync(own, "");
+    const warned = once(process, "warning");
+    await server.close();
+    assert.equal((await server.closed).by, "close");
+    const [warning] = await warned;
+    assert.match(String(warning), /could not remove its socket/);
+  });
+});
+
 void test("a server that is stuck is killed by its starter's shutdown()", async () => {
   const manager = await Manager.start({ types });
   const { pid } = await manager.debugInfo();
@@ -384,10 +456,11 @@ async function speaking(body: (peer: Peer, manager: Manager) => Promise<void>): 
 
 async function peerOf(address: string): Promise<Peer> {
   const transport = await openSocket(address, { timeout: 5000 });
-  const { connection } = await authenticateClient(
+  const connection = await authenticateClient(
     (receiver) => new Connection(transport, receiver),
     { authkey: authkeyBytes(authkey), serializer: messagePack.name, timeout: 5000 },
     { maxMessageBytes: 1e6 },
+    (opened) => opened,
   );
   const waiting = new Map<number, (reply: ReturnType<typeof readReply>) => void>();
   let tellClosed!: (reason: Error) => void;

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import {
   ConnectionClosedError,
   getValue,
@@ -271,6 +272,24 @@ void test("env holds what a child needs, and never goes into this process's envi
 });
 
 // The ends.
+
+void test("printing a manager or a server never prints its authkey", async () => {
+  const manager = await Manager.local();
+  const server = await Manager.serve();
+  const other = await Manager.connect({ env: server.env });
+  try {
+    const secret = server.env["REFERENT_AUTHKEY"]!;
+    for (const thing of [server, other, manager]) {
+      for (const text of [inspect(thing), JSON.stringify(thing)]) {
+        assert.ok(!text.includes(secret) && !text.includes("AUTHKEY"), text);
+      }
+    }
+    assert.equal(other.env["REFERENT_AUTHKEY"], secret);
+  } finally {
+    await server.close();
+    await manager.shutdown();
+  }
+});
 
 void test("close() writes what was issued, rejects what is pending, ends only this session", async () => {
   const { manager, other } = await twoSessions();

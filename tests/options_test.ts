@@ -17,6 +17,7 @@ import {
   LimitExceededError,
   type ListProxy,
   Manager,
+  ManagerError,
   messagePack,
   NotExposedError,
   ProcessError,
@@ -94,6 +95,61 @@ void test("durations and limits that are none are refused by name", async () => 
     name: "TypeError",
     message: /"nonsense"/,
   });
+});
+
+void test("serve() at an address that is taken, or not there, says which and the cure", async () => {
+  await serving({ address: "tcp://127.0.0.1:0", authkey }, async ({ address }) => {
+    for (const bad of [address, "unix:/nonexistent/directory/s"]) {
+      await assert.rejects(Manager.serve({ address: bad }), (error) => {
+        assert.ok(error instanceof ManagerError && error.cause instanceof Error, String(error));
+        assert.ok(error.message.startsWith(`Cannot listen at "${bad}": `), error.message);
+        assert.match(error.message, /choose an address/);
+        return true;
+      });
+    }
+  });
+});
+
+void test("an option's value that it cannot take is refused by name", async () => {
+  const bad: [string, unknown, RegExp][] = [
+    ["builtins", "no", /"builtins" takes true or false, got "no"/],
+    ["detached", "yes", /"detached" takes true or false, got "yes"/],
+    ["stdio", "null", /"stdio" takes "pipe", "inherit" or "ignore", got "null"/],
+    ["permissions", "some", /"permissions" takes "all", or an array of flags .*got "some"/],
+    ["serializer", "json", /"serializer" takes a Serializer, .*got "json"/],
+    ["serializer", JSON, /"serializer" takes a Serializer/],
+    ["limits", null, /"limits" takes an object of limits by name, got "null"/],
+    ["tls", 5, /"tls" takes an object .*got "5"/],
+    ["initializer", function init() {}, /"initializer" takes .* got the function "init"/],
+    [
+      "initializer",
+      { module: "./setup.ts" },
+      /"initializer" takes .* got the module "\.\/setup\.ts"/,
+    ],
+  ];
+  for (const [name, value, message] of bad) {
+    await assert.rejects(Manager.start({ [name]: value }), { name: "TypeError", message });
+  }
+  await assert.rejects(Manager.connect({ env: "x" as never }), {
+    name: "TypeError",
+    message: /"env"/,
+  });
+});
+
+void test("a duration that no timer can wait is none", async () => {
+  const manager = await Manager.start({
+    types,
+    startTimeout: Infinity,
+    callTimeout: Infinity,
+    shutdownTimeout: Infinity,
+    idleTimeout: Infinity,
+  });
+  const joined = manager.join({ timeout: 2 ** 40 });
+  const counter = await manager.Counter(1);
+  assert.equal(await counter.add(), 2);
+  await manager.shutdown({ timeout: Infinity });
+  await joined;
+  assert.equal((await manager.closed).exitSignal, null); // ended in order, not killed
 });
 
 void test("types: what defineTypes gave, or an array of it", async () => {

@@ -899,6 +899,42 @@ test("the call's own options win over the view's, and views of views add up", ()
     await assert.rejects(both.pass(4), /over/);
   }));
 
+test("what is no proxy is named in the refusal, a promise with the cure", () => {
+  const promise = Promise.resolve();
+  assert.throws(() => repr(promise), /"?\[object Promise\]"? is not a proxy; .*await it first/);
+  for (const value of [[], {}, Object.create(null)]) {
+    assert.throws(() => repr(value), {
+      name: "TypeError",
+      message: /\[object \w+\] is not a proxy/,
+    });
+  }
+});
+
+test("options and arguments of the wrong shape are TypeErrors, never ignored", () =>
+  withManager(async (manager) => {
+    const list = await manager.list([1]);
+    const wrong = {
+      name: "TypeError",
+      message: /^Options must be an object such as \{.*got "(5|null)"$/,
+    };
+    for (const bad of [5, null] as never[]) {
+      assert.throws(() => withOptions(list, bad), wrong);
+      assert.throws(() => releaseProxy(list, bad), wrong);
+      await assert.rejects(exportProxy(list, bad), wrong);
+      await assert.rejects(manager.publish("name", list, bad), wrong);
+      await assert.rejects(manager.join(bad), wrong);
+      await assert.rejects(manager.shutdown(bad), wrong);
+    }
+    await assert.rejects(callMethod(list, "at", [0], 5 as never), wrong);
+    for (const bad of [0, "0", null] as never[]) {
+      await assert.rejects(callMethod(list, "at", bad), {
+        name: "TypeError",
+        message: /callMethod\(\) takes the arguments of "at" as an array/,
+      });
+    }
+    assert.equal(await list.length(), 1);
+  }));
+
 test("bad options are refused at once", () =>
   withManager(async (manager) => {
     const list = await manager.list();
@@ -1801,6 +1837,19 @@ test("an attribute with the name of a method is reached by get() and set()", () 
     await namespace.set("keys", 5);
     assert.equal(await namespace.get("keys"), 5);
     assert.equal(await namespace.get("then"), 2);
+  }));
+
+test("assigning to the name of a namespace's method says what to write", () =>
+  withManager(async (manager) => {
+    const ns = await manager.namespace() as unknown as Record<string, unknown>;
+    for (const name of ["get", "set", "delete", "keys", "then", "toJSON"]) {
+      assert.throws(() => ns[name] = 1, {
+        name: "TypeError",
+        message: new RegExp(
+          `Cannot assign to "${name}" .* write await ns\\.set\\("${name}", value\\)`,
+        ),
+      });
+    }
   }));
 
 test("reserved names are plain attributes of a namespace and plain keys of a dict", () =>

@@ -12,6 +12,7 @@ import {
   type Limits,
   messagePack,
   ProtocolError,
+  SerializeError,
   type Serializer,
   TimeoutError,
 } from "../mod.ts";
@@ -122,6 +123,32 @@ class Work {
     yield 1;
     yield 2;
   }
+  freed = 0;
+  /** Its first item cannot be sent. */
+  *odd(): Generator<unknown> {
+    try {
+      yield Symbol("odd");
+    } finally {
+      this.freed++;
+    }
+  }
+  /** An iterator that never gives an item. */
+  endless(): AsyncIterableIterator<unknown> {
+    return {
+      next: () => new Promise(() => {}),
+      return: () => {
+        this.freed++;
+        return Promise.resolve({ value: undefined, done: true });
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+  async endlessLater(name: unknown): Promise<AsyncIterableIterator<unknown>> {
+    await this.slow(name);
+    return this.endless();
+  }
 }
 
 /** Arrays in each other, `depth` of them. */
@@ -218,6 +245,7 @@ function connectClient(
   transport: ReturnType<typeof memoryPair>[0],
   limits: Partial<Limits> = {},
   remote = false,
+  callTimeout?: number,
 ): Promise<Client> {
   return Client.connect(transport, {
     address: "unix:/tests/have/no/socket",
@@ -225,6 +253,7 @@ function connectClient(
     serializer: messagePack,
     limits: resolveLimits(limits),
     timeout: 10_000,
+    callTimeout,
     errors: new Map(),
     remote,
   });
@@ -349,6 +378,37 @@ test("an iterator is freed by return, and by the end of its session", () =>
     peer.destroy();
     await assertDropped(peer, server, 0);
     assert.equal(session!.describe()["iterators"], 0);
+  }));
+
+test("an iterator whose reader got a timeout is freed", async () => {
+  await withServer({}, async (server) => {
+    const [ours, theirs] = memoryPair();
+    server.accept(theirs);
+    const client = await connectClient(ours, {}, false, 20);
+    const work = await create(client, "Work");
+    const iterator = await callMethod<AsyncIterator<unknown>>(work, "endless", [], {
+      timeout: 10_000,
+    });
+    const [session] = server.sessions.values();
+    assert.equal(session!.describe()["iterators"], 1);
+    await assert.rejects(iterator.next(), TimeoutError);
+    await eventually("it is freed", () => server.works[0]!.freed === 1);
+    assert.equal(session!.describe()["iterators"], 0);
+    client.close();
+  });
+});
+
+test("the server's own proxies free an iterator that fails, or that comes too late", () =>
+  withServer({}, async (server) => {
+    const work = new Work();
+    const { proxy } = server.owner.registry.share(work, "Work");
+    const iterator = await callMethod<AsyncIterator<unknown>>(proxy, "odd");
+    await assert.rejects(iterator.next(), SerializeError);
+    await eventually("it is freed", () => work.freed === 1);
+    const late = callMethod(proxy, "endlessLater", ["x"], { timeout: 1 });
+    await assert.rejects(late, TimeoutError);
+    work.finish("x");
+    await eventually("the late one is freed", () => work.freed === 2);
   }));
 
 // Receipts.
@@ -863,6 +923,61 @@ const table = {
 /** The payload of two proxies, of the references 0 and 1. */
 const twoProxies = payloadOf([{ reference: 0 }, { reference: 1 }]);
 
+test("a server that ends right behind its welcome ends the client, which says why", async () => {
+  const [ours, theirs] = memoryPair();
+  let connection!: Connection;
+  authenticateServer(
+    (receiver) => connection = new Connection(theirs, receiver),
+    { authkey, serializer: "messagepack", timeout: 10_000, epoch: "epoch" },
+    (_, self) => {
+      // Both frames in one chunk, as when the server ends in the same turn of its event loop.
+      const flush = self.flush.bind(self);
+      self.flush = () => {
+        writeJson(self.output, Kind.Bye, { reason: "it had enough" });
+        flush();
+        self.end(new ConnectionClosedError("over"));
+      };
+      return { session: "s1", maxMessageBytes: 1e6, types: {} };
+    },
+  ).catch(() => {}); // it ended before its handshake had
+  const client = await connectClient(ours);
+  assert.ok(connection.closed);
+  const { by, error } = await client.ended;
+  assert.equal(by, "server");
+  assert.match(error!.message, /it had enough/);
+  await assert.rejects(client.callServer("numberOfObjects", []), /it had enough/);
+});
+
+test("a client that cannot read the welcome closes the connection and says so", async () => {
+  for (const types of [{ list: null }, { list: { table: { id: "x" } } }, null]) {
+    const [ours, theirs] = memoryPair();
+    const closed = new Promise<void>((resolve) => {
+      authenticateServer(
+        (receiver) => new Connection(theirs, receiver),
+        { authkey, serializer: "messagepack", timeout: 10_000, epoch: "epoch" },
+        (_, connection) => {
+          connection.open(1e9, { message() {}, closed: () => resolve() });
+          return { session: "s1", maxMessageBytes: 1e6, types: types as never };
+        },
+      );
+    });
+    await assert.rejects(connectClient(ours), ProtocolError);
+    await closed;
+  }
+});
+
+test("a connection that breaks in the handshake is ConnectionClosedError with its cause", async () => {
+  const [ours] = memoryPair();
+  const broken = new Error("read ECONNRESET");
+  const client = connectClient(ours);
+  ours.destroy(broken);
+  await assert.rejects(client, (error: Error) => {
+    assert.ok(error instanceof ConnectionClosedError);
+    assert.equal(error.cause, broken);
+    return true;
+  });
+});
+
 test("a client gives back the references of a reply that nobody takes", async () => {
   const { client, connection, next } = await scriptServer();
   const controller = new AbortController();
@@ -1323,6 +1438,46 @@ test("a reply may have the maxMessageBytes of its client, one byte more fails th
     assert.ok(client.usable);
     client.close();
   }));
+
+test("the references of a message count: what is too much fails that call, on both sides", () =>
+  withClient({ maxMessageBytes: 200_000 }, async (client) => {
+    // A reference is six bytes of the payload and, from this number on, three or more of the header.
+    const list = await create(client, "list") as {
+      push(...items: unknown[]): Promise<number>;
+      slice(from: number, to: number): Promise<unknown[]>;
+    };
+    const made = Array.from({ length: 16_384 }, () => create(client, "list"));
+    const last = (await Promise.all(made)).at(-1)!;
+    const many = (count: number) => Array.from({ length: count }, () => last);
+    for (const count of [16_500, 16_500]) await list.push(...many(count));
+    assert.equal((await list.slice(0, 16_500)).length, 16_500);
+    await assert.rejects(list.slice(0, 33_000), (error: Error) => {
+      assert.ok(error instanceof LimitExceededError);
+      assert.match(error.message, /198003 bytes and \d+ of references: the client takes 200000/);
+      return true;
+    });
+    await assert.rejects(list.push(...many(33_000)), (error: Error) => {
+      assert.ok(error instanceof LimitExceededError);
+      assert.match(error.message, /198003 bytes and 99000 of references, the server takes 200000/);
+      return true;
+    });
+    assert.ok(client.usable);
+  }));
+
+test("a duration that no timer can wait, or Infinity, is as long as one can", async () => {
+  const forever = {
+    handshakeTimeout: Infinity,
+    stalledTimeout: 1e12,
+    pingInterval: Infinity,
+    pingTimeout: Infinity,
+  };
+  for (const [name, value] of Object.entries(resolveLimits(forever))) {
+    if (name in forever) assert.equal(value, 0x7fffffff, name);
+  }
+  await withClient(forever, async (client) => {
+    assert.equal(await client.callServer("numberOfObjects", []), 0);
+  });
+});
 
 test("limits that are unknown or not positive are refused", () => {
   assert.throws(() => resolveLimits({ maxMessages: 5 } as Partial<Limits>), TypeError);

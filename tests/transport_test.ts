@@ -211,6 +211,32 @@ function suite(kind: string, make: MakePair): void {
     });
   });
 
+  test(`${kind}: end() resolves when all is accepted, or the pipe is closed`, async () => {
+    await withPair(make, async (left, right) => {
+      right.transport.pause();
+      left.transport.write(pattern(0, 8 * mebibyte));
+      let sent = false;
+      const ended = left.transport.end().then(() => sent = true);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(sent, false);
+      right.transport.resume();
+      await ended;
+      assert.equal(left.transport.bufferedBytes, 0);
+      await right.closed;
+      assert.equal(right.received, 8 * mebibyte);
+      await left.transport.end();
+    });
+    await withPair(make, async (left, right) => {
+      right.transport.pause();
+      left.transport.write(pattern(0, 8 * mebibyte));
+      const ended = left.transport.end();
+      left.transport.destroy();
+      await ended;
+      right.transport.resume();
+      await right.closed;
+    });
+  });
+
   test(`${kind}: after end() nothing is delivered and a paused end still closes`, async () => {
     await withPair(make, async (left, right) => {
       left.transport.pause();

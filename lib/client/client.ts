@@ -25,11 +25,13 @@ import { LongReplies } from "../wire/pieces.ts";
 import {
   type AnnouncedType,
   firstMethod,
+  fits,
   Kind,
   readReply,
   readTable,
   type Reply,
   serverMethods,
+  sizeOf,
   Status,
   Target,
   universalMethods,
@@ -109,7 +111,7 @@ export class Client implements ProxyOwner, Receiver {
 
   /** Authenticates over the transport and opens a session; a failure closes the transport. */
   static async connect(transport: Transport, options: ClientOptions): Promise<Client> {
-    const { connection, hello, welcome } = await authenticateClient(
+    const client = await authenticateClient(
       (receiver) => new Connection(transport, receiver),
       {
         authkey: options.authkey,
@@ -117,9 +119,10 @@ export class Client implements ProxyOwner, Receiver {
         timeout: options.timeout,
       },
       { maxMessageBytes: Math.min(options.limits.maxMessageBytes, Number.MAX_SAFE_INTEGER) },
+      (connection, hello, welcome) => new Client(connection, hello.epoch, welcome, options),
     );
-    debug("connected", () => `${options.address} as session ${welcome.session}`);
-    return new Client(connection, hello.epoch, welcome, options);
+    debug("connected", () => `${options.address} as session ${client.session}`);
+    return client;
   }
 
   private constructor(
@@ -277,11 +280,11 @@ export class Client implements ProxyOwner, Receiver {
     } catch (error) {
       throw withRoot(error, "args", callee.argumentsAt);
     }
-    if (payload.length > this.#maxPayloadBytes) {
+    if (!fits(payload, references, this.#maxPayloadBytes)) {
       throw new LimitExceededError(
-        `Cannot call ${
-          nameOf(callee)
-        }: its arguments are ${payload.length} bytes, the server takes ${this.#maxPayloadBytes} (limit maxMessageBytes): send less at once or raise the limit`,
+        `Cannot call ${nameOf(callee)}: its arguments are ${
+          sizeOf(payload, references)
+        }, the server takes ${this.#maxPayloadBytes} (limit maxMessageBytes): send less at once or raise the limit`,
       );
     }
     return payload;

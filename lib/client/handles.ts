@@ -26,7 +26,7 @@ export class Handles {
       throw new ProtocolError(`Unknown kind of handle: ${handleKind}`);
     }
     const source = {
-      next: () => this.#request(handleId, "next", method) as Promise<Items>,
+      next: () => this.#next(handleId, method),
       return: () => this.#request(handleId, "return", method).then(nothing, unlessClosed),
     };
     return new RemoteIterator(source, value as Items);
@@ -35,6 +35,16 @@ export class Handles {
   /** Frees a handle that nobody takes. */
   giveBack(id: number): void {
     if (id !== 0) this.#request(id, "return", "return").catch(nothing);
+  }
+
+  /** The next items; whoever reads an iterator takes an error, a timeout too, for its end. */
+  async #next(id: number, method: string): Promise<Items> {
+    try {
+      return await this.#request(id, "next", method) as Items;
+    } catch (error) {
+      this.giveBack(id);
+      throw error;
+    }
   }
 
   #request(

@@ -13,6 +13,7 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import { ManagerError, TimeoutError } from "../errors.ts";
 import type { ExceptionSource } from "../exceptions.ts";
+import { maxTimeout } from "../limits.ts";
 import { Target } from "../wire/protocol.ts";
 
 /** What is called, where, and how it is named in messages. */
@@ -45,7 +46,6 @@ export interface PendingCall {
 
 /** After an abort or a timeout the server has this long to say how a wait ended, in milliseconds. */
 const verdictTimeout = 5_000;
-const maxTimeout = 0x7fffffff;
 
 /** The calls of one client that wait for their reply. */
 export class PendingCalls {

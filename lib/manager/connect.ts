@@ -14,7 +14,7 @@ import { ManagerFacade } from "./facade.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
 import { checkOptions, type ConnectOptions } from "./options.ts";
 import { type SharedClient, thread } from "../process/child.ts";
-import { environment } from "../runtime.ts";
+import { environment, runtimeName } from "../runtime.ts";
 import { serializers } from "../server/config.ts";
 import { type Types, typesOf } from "../types.ts";
 import { authkeyBytes, authkeyText } from "../wire/auth.ts";
@@ -45,6 +45,11 @@ export interface ClientSettings {
 
 /** Milliseconds to start or to connect, unless the options say otherwise. */
 export const defaultStartTimeout = 10_000;
+
+/** A variable that may not be read looks like one that is not set. */
+const permissionHint = runtimeName === "deno"
+  ? "; Deno reads it with --allow-env=REFERENT_ADDRESS,REFERENT_AUTHKEY,REFERENT_SERIALIZER,REFERENT_TLS_CA"
+  : "";
 
 /** `Manager.connect`. */
 export async function connect(options: ConnectOptions = {}): Promise<ManagerFacade> {
@@ -184,7 +189,8 @@ function accessOf(options: ConnectOptions): Access {
   const address = options.address ?? variable("REFERENT_ADDRESS");
   if (!address) {
     throw new TypeError(
-      "Manager.connect() needs an address: pass { address, authkey }, or start this process with the manager's `env`, which sets REFERENT_ADDRESS",
+      "Manager.connect() needs an address: pass { address, authkey }, or start this process with the manager's `env`, which sets REFERENT_ADDRESS" +
+        permissionHint,
     );
   }
   if (parseAddress(address).kind === "memory") {
@@ -198,7 +204,7 @@ function accessOf(options: ConnectOptions): Access {
   const authkey = options.authkey ?? variable("REFERENT_AUTHKEY");
   if (!authkey) {
     throw new TypeError(
-      `Manager.connect() needs the authkey of "${address}": pass { authkey }, or start this process with the manager's \`env\`, which sets REFERENT_AUTHKEY`,
+      `Manager.connect() needs the authkey of "${address}": pass { authkey }, or start this process with the manager's \`env\`, which sets REFERENT_AUTHKEY${permissionHint}`,
     );
   }
   const ca = variable("REFERENT_TLS_CA");

@@ -11,7 +11,8 @@ import { clearTimeout, setTimeout } from "node:timers";
 import type { Client, Ended } from "../client/client.ts";
 import { ConnectionClosedError, TimeoutError, UnknownObjectError } from "../errors.ts";
 import { builtins } from "../objects/builtins.ts";
-import { checkedOptions } from "../proxy.ts";
+import { maxTimeout } from "../limits.ts";
+import { checkedOptions, checkObject } from "../call_options.ts";
 import type { BuiltinCreators, Creators } from "../remote.ts";
 import type { DebugInfo } from "../server/control.ts";
 import { readTicket } from "../server/tickets.ts";
@@ -110,7 +111,6 @@ const exitDelay = 1_000;
 
 /** The members of a manager; the creation methods are properties of each instance. */
 export class ManagerFacade implements ManagerMembers<unknown> {
-  readonly env: Record<string, string>;
   readonly closed: Promise<Closed>;
   readonly #parts: FacadeParts;
   readonly #resolveLeft: (closed: Closed) => void;
@@ -118,7 +118,6 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   #shutdown: Promise<void> | undefined;
 
   constructor(parts: FacadeParts) {
-    this.env = parts.env;
     this.#parts = parts;
     let resolveLeft!: (closed: Closed) => void;
     const left = new Promise<Closed>((resolve) => resolveLeft = resolve);
@@ -131,6 +130,11 @@ export class ManagerFacade implements ManagerMembers<unknown> {
     Object.defineProperties(this, this.#creators(create));
   }
 
+  /** No property of its own: whoever prints a manager does not print the authkey. */
+  get env(): Record<string, string> {
+    return this.#parts.env;
+  }
+
   get address(): string {
     return this.#parts.client.address;
   }
@@ -140,6 +144,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   }
 
   async publish(name: string, proxy: object, options: PublishOptions = {}): Promise<void> {
+    checkObject(options, "{ replace: true }");
     await this.#call("publish", [name, proxy, options.replace ?? false]);
   }
 
@@ -182,9 +187,10 @@ export class ManagerFacade implements ManagerMembers<unknown> {
     this.#leave();
   }
 
-  shutdown(options: { timeout?: number } = {}): Promise<void> {
-    this.#shutdown ??= this.#end(options.timeout ?? defaultShutdownTimeout);
-    return this.#shutdown;
+  async shutdown(options: { timeout?: number } = {}): Promise<void> {
+    const { timeout = defaultShutdownTimeout } = checkedOptions(options);
+    this.#shutdown ??= this.#end(timeout);
+    await this.#shutdown;
   }
 
   async join(options: JoinOptions = {}): Promise<void> {
@@ -270,7 +276,7 @@ async function kill(child: ServerProcess): Promise<void> {
 async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), milliseconds);
+    timer = setTimeout(() => resolve(undefined), Math.min(milliseconds, maxTimeout));
   });
   try {
     return await Promise.race([promise, late]);
@@ -288,7 +294,7 @@ function within<T>(
   return new Promise<T>((resolve, reject) => {
     const timer = timeout === undefined || timeout === Infinity ? undefined : setTimeout(
       () => reject(new TimeoutError(`${what} after ${timeout} ms`)),
-      timeout,
+      Math.min(timeout, maxTimeout),
     );
     const abort = () => reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });

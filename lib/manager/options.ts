@@ -113,7 +113,39 @@ const honoured = {
 
 const milliseconds = ["callTimeout", "startTimeout", "shutdownTimeout", "idleTimeout"] as const;
 
-/** Refuses an option that the entry function cannot honour, and a duration that is none. */
+/** What an option takes, where a wrong one would be ignored or fail elsewhere. */
+const takes: Readonly<Record<string, readonly [what: string, fits: (value: unknown) => boolean]>> =
+  {
+    builtins: ["true or false", isBoolean],
+    detached: ["true or false", isBoolean],
+    stdio: ['"pipe", "inherit" or "ignore"', (value) => {
+      return ["pipe", "inherit", "ignore"].includes(value as string);
+    }],
+    permissions: ['"all", or an array of flags such as "--allow-read=/data"', (value) => {
+      return value === "all" || Array.isArray(value);
+    }],
+    serializer: ["a Serializer, such as `json` or what plainSerializer() gives", (value) => {
+      return isObject(value) && typeof value["name"] === "string" &&
+        typeof value["encode"] === "function" && typeof value["decode"] === "function";
+    }],
+    limits: ["an object of limits by name", isObject],
+    tls: ["an object { cert, key, ca, servername }", isObject],
+    env: ["an object of variables, such as a manager's `env`", isObject],
+    initializer: [
+      '{ module, export, args }, module a URL such as import.meta.resolve("./setup.ts")',
+      (value) => isObject(value) && URL.canParse(String(value["module"])),
+    ],
+  };
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === "boolean";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** Refuses an option that the entry function cannot honour, and a value that the option cannot take. */
 export function checkOptions(entry: keyof typeof honoured, options: object): void {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`Manager.${entry}() takes an object of options, got "${String(options)}"`);
@@ -126,9 +158,19 @@ export function checkOptions(entry: keyof typeof honoured, options: object): voi
         `Manager.${entry}() cannot honour the option "${name}": it takes ${known.join(", ")}`,
       );
     }
+    const [what, fits] = takes[name] ?? [];
+    if (fits && !fits(value)) {
+      throw new TypeError(`The option "${name}" takes ${what}, got ${show(value)}`);
+    }
     if (!(milliseconds as readonly string[]).includes(name)) continue;
     if (typeof value !== "number" || !(value >= 0)) {
       throw new RangeError(`The option "${name}" takes 0 or more milliseconds, got "${value}"`);
     }
   }
+}
+
+function show(value: unknown): string {
+  if (typeof value === "function") return `the function "${value.name}"`;
+  if (!isObject(value)) return `"${String(value)}"`;
+  return "module" in value ? `the module "${String(value["module"])}"` : "an object";
 }

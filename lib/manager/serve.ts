@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ConnectionClosedError } from "../errors.ts";
+import { ConnectionClosedError, ManagerError } from "../errors.ts";
 import { type Closed, ManagerFacade } from "./facade.ts";
 import { defaultStartTimeout, environmentOf, openClient } from "./connect.ts";
 import { resolveLimits } from "../limits.ts";
@@ -45,19 +45,34 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   checkOptions("serve", options);
   const authkey = options.authkey === undefined ? randomAuthkey() : authkeyBytes(options.authkey);
   const server = await makeServer(options, authkey);
-  await server.listen({ address: options.address, tls: options.tls });
+  await server.listen({ address: options.address, tls: options.tls }).catch((error) => {
+    throw cannotListen(error, options.address);
+  });
   const { address, serializer } = server;
   const own = new ConnectionClosedError("its process closed it");
   const close = () => server.close(own);
-  return {
+  const env = environmentOf({ address, authkey, serializer, tls: options.tls });
+  const hosted = {
     address,
-    env: environmentOf({ address, authkey, serializer, tls: options.tls }),
-    closed: server.closed.then((error) =>
+    env,
+    closed: server.closed.then((error): Closed =>
       error === own ? { by: "close" } : { by: "shutdown", error }
     ),
     close,
     [Symbol.asyncDispose]: close,
-  };
+  } satisfies Server;
+  // Whoever prints a server does not print its authkey.
+  return Object.defineProperty(hosted, "env", { enumerable: false });
+}
+
+/** The system's errors have no class of this library, and name no cure. */
+function cannotListen(error: Error & { code?: unknown }, address: string | undefined): unknown {
+  const ours = error instanceof ManagerError || error instanceof TypeError;
+  if (ours || error instanceof RangeError || error.code === undefined) return error;
+  return new ManagerError(
+    `Cannot listen at "${address}": ${error.message}; choose an address that is free and may be used`,
+    { cause: error },
+  );
 }
 
 /** `Manager.local`. */

@@ -11,7 +11,7 @@ import { dirname, join as joinPath } from "node:path";
 import { ProcessError } from "../errors.ts";
 import { ManagerFacade } from "./facade.ts";
 import { type Access, defaultStartTimeout, environmentOf, openClient } from "./connect.ts";
-import { resolveLimits } from "../limits.ts";
+import { maxTimeout, resolveLimits } from "../limits.ts";
 import { checkOptions, type StartOptions } from "./options.ts";
 import { thread } from "../process/child.ts";
 import { register, serializers, type ServerConfig } from "../server/config.ts";
@@ -89,8 +89,8 @@ function configOf(options: StartOptions, types: Types, access: Access): ServerCo
     ),
     modules: types.modules,
     builtins: options.builtins ?? true,
-    shutdownTimeout: options.shutdownTimeout ?? defaultGrace,
-    idleTimeout: options.idleTimeout,
+    shutdownTimeout: Math.min(options.shutdownTimeout ?? defaultGrace, maxTimeout),
+    idleTimeout: options.idleTimeout === Infinity ? undefined : options.idleTimeout,
     initializer: options.initializer,
     detached: options.detached ?? false,
   };

@@ -28,6 +28,17 @@ export const maxArrayBytes: number = 2 ** 30;
  * numbers, or bigints of 64 bits. An element of the wrong kind is TypeError, one out of range is
  * RangeError, and both change nothing. Indexes count from 0, negative ones from the end. Each call
  * is atomic. Python: `ArrayProxy`.
+ *
+ * @example
+ * ```ts
+ * import { Manager, str } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const array = await manager.array("float64", 3); // three zeros
+ * await array.set(0, 1.5);
+ * console.log(await array.add(1, 2), await str(array)); // 2 array('float64', [1.5, 2.0, 0.0])
+ * await manager.shutdown();
+ * ```
  */
 export interface ArrayProxy<T extends number | bigint = number> extends ProxyBase {
   /** The element at `index`, undefined if there is none. Python: `array[index]`. */

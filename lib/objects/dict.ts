@@ -18,6 +18,16 @@ import type { Items, ProxyBase } from "./proxy_base.ts";
  * they came. Each call is atomic; a value read is a copy, and changing it changes nothing until it
  * is stored again. Undefined may be stored, but reads like an absent value everywhere except in
  * `has`, `size` and the lists of keys. Python: `DictProxy`.
+ *
+ * @example
+ * ```ts
+ * import { Manager } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const hits = await manager.dict<string, number>({ home: 1 });
+ * console.log(await hits.increment("home"), await hits.get("away")); // 2 undefined
+ * await manager.shutdown();
+ * ```
  */
 export interface DictProxy<K extends Key = string, V = unknown> extends ProxyBase {
   /** The value of `key`, undefined if there is none. Python: `dict.get(key)`. */

@@ -23,6 +23,18 @@ export interface SortOptions {
  * none. Each call is atomic; a value read is a copy, and changing it changes nothing until it is
  * stored again. Indexes count from 0, negative ones from the end; an index that is no whole number
  * is TypeError. Values are compared structurally, proxies by identity. Python: `ListProxy`.
+ *
+ * @example
+ * ```ts
+ * import { Manager, str } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const list = await manager.list([3, 1]);
+ * await list.push(2);
+ * await list.sort();
+ * console.log(await list.at(-1), await str(list)); // 3 [1, 2, 3]
+ * await manager.shutdown();
+ * ```
  */
 export interface ListProxy<T = unknown> extends ProxyBase {
   /** The item at `index`, undefined if there is none. Python: `list[index]`. */
@@ -221,6 +233,12 @@ export class List<T = unknown> {
   sort(options: SortOptions = {}): void {
     if (typeof options !== "object" || options === null) {
       throw new TypeError(`list.sort() takes { reverse }, got ${quoted(options)}`);
+    }
+    const unknown = Object.keys(options).find((name) => name !== "reverse");
+    if (unknown !== undefined) {
+      throw new TypeError(
+        `list.sort() has no option "${unknown}", it takes { reverse }: sort a copy, and store it again`,
+      );
     }
     const sorted = this.copy();
     // First: Array.prototype.sort never compares what is undefined or alone.

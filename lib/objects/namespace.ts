@@ -27,6 +27,17 @@ export interface NamespaceMethods<T extends object = Record<string, unknown>> ex
  * arrive in order; one that fails rejects the next operation that is awaited. A name that begins
  * with `_` stays in this proxy and is not shared; one that is a method's is reached by `get` and
  * `set`. A value read is a copy. Python: `NamespaceProxy`.
+ *
+ * @example
+ * ```ts
+ * import { Manager, str } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const ns = await manager.namespace({ x: 1, y: "hello" });
+ * ns.x = 10;
+ * console.log(await ns.x, await str(ns)); // 10 Namespace(x=10, y='hello')
+ * await manager.shutdown();
+ * ```
  */
 export type NamespaceProxy<T extends object = Record<string, unknown>> =
   & NamespaceMethods<T>

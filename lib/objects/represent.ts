@@ -23,6 +23,7 @@ export function represent(value: unknown, maxBytes: number = maxRepresentationBy
 
 /** The value between double quotes, short enough for an error text. */
 export function quoted(value: unknown): string {
+  if (value === undefined || value === null) return `"${value}"`;
   if (typeof value !== "string") return `"${represent(value, 80)}"`;
   return value.length > 80 ? `"${value.slice(0, 77)}..."` : `"${value}"`;
 }

@@ -16,6 +16,17 @@ import { quoted } from "./represent.ts";
  * objects arrive as copies, and no copy would ever be found again. Members keep the order in
  * which they came. Each call is atomic. The set algebra gives local copies, and its arguments are
  * iterables or proxies of this server. Python: `SetProxy` (3.14).
+ *
+ * @example
+ * ```ts
+ * import { Manager, str } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const seen = await manager.set(["a"]);
+ * await seen.add("b");
+ * console.log(await seen.has("b"), await str(seen)); // true {'a', 'b'}
+ * await manager.shutdown();
+ * ```
  */
 export interface SetProxy<T = unknown> extends ProxyBase {
   /** Adds a member. Python: `add`. */

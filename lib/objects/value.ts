@@ -23,6 +23,16 @@ import {
  * with `any` whatever can be sent. A value of the wrong kind is TypeError, one out of range is
  * RangeError, and both leave the old value. Each call is atomic. Python: `ValueProxy`, whose
  * `v.value += 1` is not.
+ *
+ * @example
+ * ```ts
+ * import { Manager } from "@referent/manager";
+ *
+ * const manager = await Manager.local();
+ * const total = await manager.value("int32", 40);
+ * console.log(await total.add(2), await total.get()); // 42 42
+ * await manager.shutdown();
+ * ```
  */
 export interface ValueProxy<T = unknown> extends ProxyBase {
   /** The value; of `any` a copy. Python: `value.value`. */

@@ -11,6 +11,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import { denoArguments, inheritedArguments, programArgument } from "./command_line.ts";
 import { debug } from "../debug.ts";
 import { ProcessError } from "../errors.ts";
@@ -256,7 +257,9 @@ async function readiness(
       ? `it was not ready after ${startTimeout} ms (startTimeout)`
       : undefined;
     const cause = first === undefined || first === "timeout" ? undefined : rebuilt(first.error);
-    throw startError(what, cause, await exited, output.tail(), child.spawnfile);
+    // Runtimes colour what they write of a failure, whoever reads it.
+    const stderr = stripVTControlCharacters(output.tail());
+    throw startError(what, cause, await exited, stderr, child.spawnfile);
   } finally {
     clearTimeout(timer);
   }

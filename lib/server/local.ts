@@ -10,7 +10,7 @@
 import { clearTimeout, setTimeout } from "node:timers";
 import { ProtocolError, SerializeError, TimeoutError } from "../errors.ts";
 import { type Items, RemoteIterator } from "../client/iterator.ts";
-import type { Limits } from "../limits.ts";
+import { type Limits, maxTimeout } from "../limits.ts";
 import {
   type CallOptions,
   type ExportOptions,
@@ -147,10 +147,20 @@ export class LocalOwner implements ProxyOwner {
   #receive(result: unknown): unknown {
     if (!(result instanceof Cursor)) return this.copy(result);
     const source = {
-      next: async () => this.copy(await result.next()) as Items,
+      next: () => this.#read(result),
       return: async () => void await result.return(),
     };
     return new RemoteIterator(source, { values: [], done: false });
+  }
+
+  /** The next items; whoever reads an iterator takes an error for its end. */
+  async #read(cursor: Cursor): Promise<Items> {
+    try {
+      return this.copy(await cursor.next()) as Items;
+    } catch (error) {
+      free(cursor);
+      throw error;
+    }
   }
 }
 
@@ -165,7 +175,17 @@ function limited<T>(
     controller.signal.addEventListener("abort", fail, { once: true });
     const timer = timeout === Infinity ? undefined : setTimeout(() => {
       controller.abort(new TimeoutError(`The call did not finish in ${timeout} ms`));
-    }, timeout);
-    result.then(resolve, reject).finally(() => clearTimeout(timer));
+    }, Math.min(timeout, maxTimeout));
+    const settle = (value: T) => {
+      // What comes too late is given back.
+      if (controller.signal.aborted && value instanceof Cursor) free(value);
+      resolve(value);
+    };
+    result.then(settle, reject).finally(() => clearTimeout(timer));
   });
+}
+
+/** Ends an iterator that nobody reads any more; nobody is left to be told of a failure. */
+function free(cursor: Cursor): void {
+  Promise.resolve().then(() => cursor.return()).catch(() => {});
 }

@@ -41,8 +41,9 @@ async function start(config: ServerConfig): Promise<ObjectServer> {
     authkey: authkeyBytes(config.authkey),
     serializer,
     limits: resolveLimits(config.limits),
-    shutdownTimeout: config.shutdownTimeout,
-    idleTimeout: config.idleTimeout,
+    // JSON has no infinity: it says null.
+    shutdownTimeout: config.shutdownTimeout ?? Infinity,
+    idleTimeout: config.idleTimeout ?? undefined,
   });
   const { address, tls, makeDirectory } = config;
   await server.listen({ address, tls, makeDirectory });

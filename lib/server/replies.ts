@@ -12,7 +12,16 @@ import { describeException, type ErrorClass, type Exception, textOf } from "../e
 import { envelopeBytes, type Limits } from "../limits.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FrameWriter, headerBytes } from "../wire/frame.ts";
-import { HandleKind, Kind, pieceBytes, Status, writeJson, writeReply } from "../wire/protocol.ts";
+import {
+  fits,
+  HandleKind,
+  Kind,
+  pieceBytes,
+  sizeOf,
+  Status,
+  writeJson,
+  writeReply,
+} from "../wire/protocol.ts";
 import { type Serializer, withRoot } from "../wire/serializer.ts";
 import type { LocalOwner } from "./local.ts";
 import type { Entry } from "./registry.ts";
@@ -33,13 +42,14 @@ export interface ReplyHost {
   outputGrew(): void;
 }
 
-/** A payload and the objects that it refers to. */
+/** A payload and the objects that it refers to, also as the header of a reply says it. */
 interface Encoded {
   readonly payload: Uint8Array;
   readonly entries: readonly Entry[];
+  readonly references: readonly number[];
 }
 
-const noPayload = new Uint8Array(0);
+const nothing: Encoded = { payload: new Uint8Array(0), entries: [], references: [] };
 /** What waits for one session counts among the output of all when it is more than this. */
 const noticedBytes = 1024 * 1024;
 
@@ -118,7 +128,7 @@ export class Replies {
 
   /** Tells the client that its call was cancelled before it had an effect. */
   cancelled(id: number): void {
-    this.#send(id, Status.Cancelled, { payload: noPayload, entries: [] });
+    this.#send(id, Status.Cancelled, nothing);
   }
 
   /** Answers a call with what was thrown. */
@@ -163,7 +173,7 @@ export class Replies {
   }
 
   #encode(value: unknown, maxBytes = this.#maxPayloadBytes): Encoded {
-    if (value === undefined) return { payload: noPayload, entries: [] };
+    if (value === undefined) return nothing;
     const entries: Entry[] = [];
     const outgoing = this.#host.owner.outgoing((entry) => entries.push(entry) - 1);
     let payload: Uint8Array;
@@ -172,23 +182,25 @@ export class Replies {
     } catch (error) {
       throw withRoot(error, "result");
     }
-    if (payload.length > maxBytes) {
+    const references = entries.flatMap((entry) => [entry.id, entry.table.id]);
+    if (!fits(payload, references, maxBytes)) {
       throw new LimitExceededError(
-        `Cannot send a result of ${payload.length} bytes: the client takes ${maxBytes} (limit maxMessageBytes): ask for less at once or raise the limit`,
+        `Cannot send a result of ${
+          sizeOf(payload, references)
+        }: the client takes ${maxBytes} (limit maxMessageBytes): ask for less at once or raise the limit`,
       );
     }
-    return { payload, entries };
+    return { payload, entries, references };
   }
 
   #send(
     id: number,
     status: number,
-    { payload, entries }: Encoded,
+    { payload, entries, references }: Encoded,
     handleKind?: number,
     handleId?: number,
   ): void {
     this.#credit(entries);
-    const references = entries.flatMap((entry) => [entry.id, entry.table.id]);
     const long = payload.length > pieceBytes;
     const output = long ? new FrameWriter() : this.#connection.output;
     writeReply(output, id, status, references, payload, handleKind, handleId);

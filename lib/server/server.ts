@@ -11,7 +11,7 @@ import { randomBytes } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
 import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
 import type { ErrorClass } from "../exceptions.ts";
-import { envelopeBytes, type Limits } from "../limits.ts";
+import { envelopeBytes, type Limits, maxTimeout } from "../limits.ts";
 import { authenticateServer } from "../wire/auth.ts";
 import { Connection } from "../wire/connection.ts";
 import type { serverMethods, Welcome } from "../wire/protocol.ts";
@@ -32,7 +32,7 @@ export interface ObjectServerOptions {
   readonly types: ReadonlyMap<string, RegisteredType>;
   /** Exceptions of users that keep their class. */
   readonly errors: ReadonlyMap<string, ErrorClass>;
-  /** Milliseconds that running calls have to finish when the server ends. */
+  /** Milliseconds that running calls and the sending of answers have when the server ends. */
   readonly shutdownTimeout: number;
   /** Milliseconds without a session after which the server ends; undefined: never. */
   readonly idleTimeout?: number;
@@ -167,31 +167,32 @@ export class ObjectServer implements SessionHost, ControlHost {
   }
 
   /**
-   * Ends in order: accepts nobody, tells every client, rejects what waits, gives running calls
-   * `shutdownTimeout`. Again while it ends: waits for the same end.
+   * Ends in order: accepts nobody, tells every client, rejects what waits, gives running calls and
+   * the sending of their answers `shutdownTimeout`. Again while it ends: waits for the same end.
    */
   async close(reason: Error): Promise<void> {
     if (this.#draining) return void await this.closed;
     this.#draining = reason;
     debug("server ends", () => reason.message);
     if (this.#idle) clearTimeout(this.#idle);
-    const unlistened = this.#listener?.close();
+    const unlistened = this.#listener?.close().catch(warnOfLeftover);
     for (const connection of this.#halfOpen) connection.close(reason);
     for (const session of this.sessions.values()) session.announceEnd(reason);
-    await this.#drained();
-    for (const session of [...this.sessions.values()]) session.end(reason);
+    await this.#drain(reason);
     this.#control.tickets.clear();
     await unlistened;
     this.#resolveClosed(reason);
   }
 
-  async #drained(): Promise<void> {
-    const idle = Promise.all([...this.sessions.values()].map((session) => session.idle()));
+  /** Ends the sessions: when no call runs and when all is sent, or when the time is over. */
+  async #drain(reason: Error): Promise<void> {
+    const sessions = [...this.sessions.values()];
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#options.shutdownTimeout);
+      timer = setTimeout(resolve, Math.min(this.#options.shutdownTimeout, maxTimeout));
     });
-    await Promise.race([idle, timeout]);
+    await Promise.race([Promise.all(sessions.map((session) => session.idle())), timeout]);
+    await Promise.race([Promise.all(sessions.map((session) => session.end(reason))), timeout]);
     clearTimeout(timer);
   }
 
@@ -225,8 +226,13 @@ export class ObjectServer implements SessionHost, ControlHost {
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => {
       this.close(new ConnectionClosedError(`it had no session for ${idleTimeout} ms`));
-    }, idleTimeout);
+    }, Math.min(idleTimeout, maxTimeout));
   }
+}
+
+/** The end of a server is not to fail: nobody is left who could repeat it. */
+function warnOfLeftover(error: Error): void {
+  warn(`The server could not remove its socket: ${error.message}`);
 }
 
 const loopback = /^tcp:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\]):/;

@@ -131,9 +131,9 @@ export class Session implements Receiver {
     }
   }
 
-  /** Sends what is due, then ends the session. */
-  end(reason: Error): void {
-    this.#connection.end(reason);
+  /** Ends the session; resolves when what was due is sent. */
+  end(reason: Error): Promise<void> {
+    return this.#connection.end(reason);
   }
 
   /** Ends the session at once. */

@@ -17,7 +17,7 @@ import {
   managerErrors,
   ProtocolError,
 } from "../errors.ts";
-import { envelopeBytes } from "../limits.ts";
+import { envelopeBytes, maxTimeout } from "../limits.ts";
 import type { Connection, Receiver } from "./connection.ts";
 import type { Fields } from "./frame.ts";
 import { Kind, protocolVersion, type Welcome, writeBytes, writeJson } from "./protocol.ts";
@@ -82,16 +82,21 @@ export function authkeyText(authkey: Uint8Array): string {
   return `base64:${Buffer.from(authkey).toString("base64")}`;
 }
 
-/** The client's side. Resolves when both ends have proved the authkey; else the connection is closed and this rejects. */
-export function authenticateClient(
+/**
+ * The client's side. `opened` is asked once both ends have proved the authkey, and opens the
+ * connection to what follows the welcome, perhaps in the same chunk; this resolves to what it gives.
+ * A failure, its own too, closes the connection and rejects.
+ */
+export function authenticateClient<T>(
   connection: (receiver: Receiver) => Connection,
   credentials: Credentials,
   hello: ClientHello,
-): Promise<{ connection: Connection; hello: Hello; welcome: Welcome }> {
+  opened: (connection: Connection, hello: Hello, welcome: Welcome) => T,
+): Promise<T> {
   const nonce = randomBytes(nonceBytes).toString("base64");
   let serverHello: Hello | undefined;
   let proven = false;
-  return handshake(connection, credentials.timeout, (kind, fields, done, self) => {
+  return handshake<T>(connection, credentials.timeout, (kind, fields, done, self) => {
     if (kind === Kind.Refused) throw refusal(fields);
     if (kind === Kind.Hello && !serverHello) {
       serverHello = readHello(fields.json());
@@ -119,7 +124,7 @@ export function authenticateClient(
     if (kind !== Kind.Welcome || !serverHello || !proven) {
       throw new ProtocolError(`Unexpected message of kind ${kind} in the handshake`);
     }
-    done({ connection: self, hello: serverHello, welcome: readWelcome(fields.json()) });
+    done(opened(self, serverHello, readWelcome(fields.json())));
   });
 }
 
@@ -192,7 +197,7 @@ function handshake<T>(
       connection.close(
         new ConnectionClosedError(`The handshake was not finished after ${timeout} ms`),
       );
-    }, timeout);
+    }, Math.min(timeout, maxTimeout));
     const done = (result: T) => {
       clearTimeout(deadline);
       resolve(result);
@@ -225,7 +230,8 @@ function refuse(connection: Connection, check: () => void): void {
     check();
   } catch (error) {
     writeRefusal(connection, error as Error);
-    connection.end(error as Error);
+    // A peer that nobody trusts is not waited for.
+    connection.end(error as Error).then(() => connection.close(error as Error));
     throw error;
   }
 }
@@ -265,7 +271,7 @@ function readHello(value: Record<string, unknown>): Hello {
 
 function readWelcome(value: Record<string, unknown>): Welcome {
   const types = value["types"];
-  if (typeof types !== "object" || types === null) {
+  if (!isObject(types) || !Object.values(types).every(isObject)) {
     throw new ProtocolError("Cannot read the server's welcome: it has no types");
   }
   return {
@@ -273,6 +279,10 @@ function readWelcome(value: Record<string, unknown>): Welcome {
     maxMessageBytes: count(value, "maxMessageBytes"),
     types: types as Welcome["types"],
   };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function text(value: Record<string, unknown>, name: string): string {

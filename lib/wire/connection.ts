@@ -62,6 +62,7 @@ export class Connection {
   #longReplyBytes = 0;
   #stall: ReturnType<typeof setTimeout> | undefined;
   #ping: ReturnType<typeof setInterval> | undefined;
+  #linger: ReturnType<typeof setTimeout> | undefined;
   /** Milliseconds since something was received. */
   #silence = 0;
 
@@ -73,8 +74,10 @@ export class Connection {
     transport.start({
       data: (chunk) => this.#data(chunk),
       drain: () => this.#drain(),
-      close: (error) =>
-        this.#over(error ?? new ConnectionClosedError("The peer closed the connection")),
+      close: (error) => {
+        clearTimeout(this.#linger);
+        this.#over(closedBy(error));
+      },
     });
   }
 
@@ -145,19 +148,23 @@ export class Connection {
     this.#ping.unref();
   }
 
-  /** Sends what was written and all long replies' rest, then closes. Nothing more is received. */
-  end(reason: Error): void {
-    if (this.#closed) return;
+  /**
+   * Sends what was written and all long replies' rest, then closes. Nothing more is received.
+   * Resolves when the system has accepted all, or the connection is lost.
+   */
+  end(reason: Error): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     this.#write();
     while (this.#longReplies.length > 0) this.#sendPiece();
-    this.#transport.end();
-    setTimeout(() => this.#transport.destroy(), lingerTimeout).unref();
+    this.#linger = setTimeout(() => this.#transport.destroy(), lingerTimeout);
+    this.#linger.unref();
+    const sent = this.#transport.end();
     this.#over(reason);
+    return sent;
   }
 
-  /** Closes at once. */
+  /** Closes at once, also what still sends after its end. */
   close(reason: Error): void {
-    if (this.#closed) return;
     this.#transport.destroy();
     this.#over(reason);
   }
@@ -179,7 +186,8 @@ export class Connection {
     try {
       this.#reader.push(chunk, this.#deliver);
     } catch (error) {
-      this.close(error as Error);
+      // A receiver that ended the connection itself still has something to say.
+      if (!this.#closed) this.close(error as Error);
     }
     this.#reading = false;
     if (this.#scheduled) this.flush();
@@ -253,4 +261,10 @@ export class Connection {
     }, this.#limits.stalledTimeout);
     this.#stall.unref();
   }
+}
+
+function closedBy(error: Error | undefined): ConnectionClosedError {
+  return error === undefined
+    ? new ConnectionClosedError("The peer closed the connection")
+    : new ConnectionClosedError(`The connection was lost: ${error.message}`, { cause: error });
 }

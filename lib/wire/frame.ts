@@ -108,6 +108,13 @@ export function fieldBytes(count: number): number {
   return count * (maxVarintBytes + 1);
 }
 
+/** How many bytes an integer is. */
+export function varintBytes(value: number): number {
+  let bytes = 1;
+  for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes++;
+  return bytes;
+}
+
 /** Cuts a stream of bytes into frames. A frame longer than `maxBytes` is a ProtocolError. */
 export class FrameReader {
   /** The longest body that is accepted, in bytes; may be changed between frames. */

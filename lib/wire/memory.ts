@@ -36,6 +36,8 @@ class MemoryTransport implements Transport {
   #full = false;
   #paused = false;
   #ended = false;
+  /** Resolves the promise of `end()`. */
+  #sent: (() => void) | undefined;
   #closed = false;
   #reported = false;
   #error: Error | undefined;
@@ -80,11 +82,13 @@ class MemoryTransport implements Transport {
 
   unref(): void {}
 
-  end(): void {
-    if (this.#ended || this.#closed) return;
+  end(): Promise<void> {
+    if (this.#ended || this.#closed) return Promise.resolve();
     this.#ended = true;
     this.#discard();
     this.#peer.#schedule();
+    if (this.#bufferedBytes === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#sent = resolve);
   }
 
   destroy(error?: Error): void {
@@ -106,6 +110,7 @@ class MemoryTransport implements Transport {
     this.#error = error;
     this.#bufferedBytes = 0;
     this.#inbox = [];
+    this.#sent?.();
     this.#schedule();
   }
 
@@ -145,6 +150,7 @@ class MemoryTransport implements Transport {
     if (this.#closed) return;
     this.#bufferedBytes -= bytes;
     this.#acceptedBytes += bytes;
+    if (this.#bufferedBytes === 0) this.#sent?.();
     if (!this.#full || this.#bufferedBytes > fullBytes / 2) return;
     this.#full = false;
     setImmediate(() => {

@@ -8,7 +8,8 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import { fieldBytes, type Fields, type FrameWriter, jsonBytes } from "./frame.ts";
+import { envelopeBytes } from "../limits.ts";
+import { fieldBytes, type Fields, type FrameWriter, jsonBytes, varintBytes } from "./frame.ts";
 
 /** Both ends must speak the same version. */
 export const protocolVersion = 1;
@@ -163,6 +164,33 @@ export interface Reply {
 }
 
 const timeoutFlag = 0x80;
+
+/**
+ * Whether a call or a reply is within what the peer takes: the payload, and with the references in
+ * its header the whole frame.
+ */
+export function fits(
+  payload: Uint8Array,
+  references: readonly number[],
+  maxPayloadBytes: number,
+): boolean {
+  const frameBytes = payload.length + referenceBytes(references) + fieldBytes(6);
+  return payload.length <= maxPayloadBytes && frameBytes <= maxPayloadBytes + envelopeBytes;
+}
+
+/** The size of a call or a reply, for messages. */
+export function sizeOf(payload: Uint8Array, references: readonly number[]): string {
+  const bytes = `${payload.length} bytes`;
+  return references.length === 0
+    ? bytes
+    : `${bytes} and ${referenceBytes(references)} of references`;
+}
+
+function referenceBytes(references: readonly number[]): number {
+  let bytes = 0;
+  for (const reference of references) bytes += varintBytes(reference);
+  return bytes;
+}
 
 /** Writes a call. Arguments, not an object: this is the hot path. */
 export function writeCall(

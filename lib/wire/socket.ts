@@ -32,6 +32,8 @@ export class SocketTransport implements Transport {
   #full = false;
   #referenced = true;
   #ended = false;
+  /** Resolves the promise of `end()`. */
+  #sent: (() => void) | undefined;
   /** It is being closed, for a reason that is known. */
   #over = false;
   #closed = false;
@@ -96,15 +98,24 @@ export class SocketTransport implements Transport {
   unref(): void {
     if (!this.#referenced) return;
     this.#referenced = false;
-    this.#socket.unref();
+    if (!this.#sent) this.#socket.unref();
   }
 
-  end(): void {
-    if (this.#ended || this.#closed) return;
+  end(): Promise<void> {
+    if (this.#ended || this.#closed) return Promise.resolve();
     this.#ended = true;
     // Read on, to see the peer close; nobody is given what still comes.
     this.#socket.resume();
     this.#endWhenGiven();
+    if (this.bufferedBytes === 0) return Promise.resolve();
+    this.#socket.ref();
+    return new Promise((resolve) => {
+      this.#sent = () => {
+        this.#sent = undefined;
+        if (!this.#referenced) this.#socket.unref();
+        resolve();
+      };
+    });
   }
 
   destroy(error?: Error): void {
@@ -152,6 +163,7 @@ export class SocketTransport implements Transport {
     if (this.#closed) return;
     if (this.#queue.length > 0) this.#pump();
     if (this.#ended) this.#endWhenGiven();
+    if (this.bufferedBytes === 0) this.#sent?.();
     if (!this.#full || this.bufferedBytes > fullBytes / 2) return;
     this.#full = false;
     if (!this.#ended) this.#receiver?.drain();
@@ -168,6 +180,7 @@ export class SocketTransport implements Transport {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#givenBytes = 0;
+    this.#sent?.();
     this.#receiver?.close(this.#error);
   }
 }

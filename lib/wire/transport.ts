@@ -12,6 +12,7 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname } from "node:path";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { ConnectionClosedError } from "../errors.ts";
+import { maxTimeout } from "../limits.ts";
 import { isPermissionError } from "../runtime.ts";
 import { formatAddress, parseAddress } from "./address.ts";
 import type { ParsedAddress } from "./address.ts";
@@ -60,9 +61,10 @@ export interface Transport {
   unref(): void;
   /**
    * Sends what was written, then closes both directions; nothing is delivered any more. It waits
-   * for the peer to read to the end; a peer that was writing may see an error.
+   * for the peer to read to the end; a peer that was writing may see an error. Until the system has
+   * accepted all of it the pipe keeps the process alive. Resolves then, or when the pipe is closed.
    */
-  end(): void;
+  end(): Promise<void>;
   /** Closes at once; `close(error)` is reported once, always, also after `end()`. */
   destroy(error?: Error): void;
 }
@@ -233,6 +235,8 @@ class SocketListener implements Listener {
       this.#around(() => this.#server.close());
       return Promise.resolve();
     } catch (error) {
+      // What cannot be removed must not keep the process alive.
+      if (this.#server.listening) this.#server.close();
       return Promise.reject(error);
     }
   }
@@ -271,7 +275,7 @@ function openSocket(
       reject(error);
     };
     const abort = () => settle(signal?.reason);
-    const timer = setTimeout(() => settle(new Error("timed out")), Math.min(timeout, 0x7fffffff));
+    const timer = setTimeout(() => settle(new Error("timed out")), Math.min(timeout, maxTimeout));
     signal?.addEventListener("abort", abort);
     socket.on("error", settle);
     socket.once(target.kind === "tls" ? "secureConnect" : "connect", () => settle());

@@ -252,6 +252,10 @@ export function suite(name: string, make: Make): void {
     }
     const list = await backend.list([1]);
     await assert.rejects(list.sort("reverse" as never), TypeError);
+    await assert.rejects(list.sort({ key: "name" } as never), {
+      name: "TypeError",
+      message: /no option "key", it takes \{ reverse \}/,
+    });
   });
 
   claim("list copies: a value read and changed changes nothing until it is stored", async (

@@ -1,0 +1,71 @@
+/**
+ * The options of calls and tickets, and the checks of them: a bad one is refused, never ignored.
+ *
+ * Above: proxy.ts, manager/facade.ts. Below: nothing.
+ *
+ * @module
+ */
+
+/** How long to wait for one call, and what ends it early. */
+export interface CallOptions {
+  /** Milliseconds; `undefined` and `Infinity`: no limit. */
+  timeout?: number;
+  /** Aborting it ends the call; the call rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** How long a ticket is good, and how often. */
+export interface ExportOptions {
+  /** How many times the ticket can be imported. Default 1. */
+  uses?: number;
+  /** Milliseconds until the ticket expires. Default 60 000. */
+  ttl?: number;
+}
+
+/** A bad timeout or signal is a TypeError or RangeError here, not a call that never ends. */
+export function checkedOptions(options: CallOptions): CallOptions {
+  checkObject(options, "{ timeout, signal }");
+  const { timeout, signal } = options;
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
+    throw new RangeError(`A timeout must be 0 or more milliseconds, got "${timeout}"`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`A signal must be an AbortSignal, got "${String(signal)}"`);
+  }
+  return options;
+}
+
+/** Options that are no object would be ignored without a word, and `join(5)` wait for ever. */
+export function checkObject(options: unknown, shape: string): void {
+  if (typeof options === "object" && options !== null) return;
+  throw new TypeError(`Options must be an object such as ${shape}, got ${show(options)}`);
+}
+
+/** Takes timeout and signal out of the options argument of a call that waits; the rest of it is sent. */
+export function waitArguments(
+  args: unknown[],
+  position: number,
+  defaults: CallOptions | undefined,
+): { args: unknown[]; options: CallOptions | undefined } {
+  const own = args[position];
+  if (typeof own !== "object" || own === null) return { args, options: defaults };
+  const { timeout, signal, ...rest } = own as CallOptions & Record<string, unknown>;
+  checkedOptions({ timeout, signal });
+  return {
+    args: args.with(position, rest),
+    options: { timeout: timeout ?? defaults?.timeout, signal: signal ?? defaults?.signal },
+  };
+}
+
+/** The call's own options win over the view's. */
+export function mergeOptions(defaults?: CallOptions, own?: CallOptions): CallOptions | undefined {
+  if (!defaults || !own) return own ?? defaults;
+  return { timeout: own.timeout ?? defaults.timeout, signal: own.signal ?? defaults.signal };
+}
+
+/** A value for an error text. Not `String(value)` of an object: that may be empty, or throw. */
+export function show(value: unknown): string {
+  return typeof value === "object" && value !== null
+    ? Object.prototype.toString.call(value)
+    : `"${String(value)}"`;
+}
