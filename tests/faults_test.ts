@@ -340,6 +340,24 @@ for (const runtime of runtimeNames) {
   });
 }
 
+for (const runtime of runtimeNames) {
+  void test(`a ${runtime} client that awaits close() has sent what it issued, also if it exits at once`, async () => {
+    const manager = await Manager.start();
+    try {
+      const list = await manager.list();
+      await manager.publish("list", list);
+      const script = fixture("faults/writes_and_closes.ts");
+      await runScript(runtime, script, { env: manager.env, args: ["exit"] });
+      await eventually("its session is over", async () => {
+        return Object.keys((await manager.debugInfo()).sessions).length === 1;
+      });
+      assert.equal(await list.length(), 4);
+    } finally {
+      await manager.shutdown();
+    }
+  });
+}
+
 void test("a peer that was refused is not waited for, although it neither reads nor closes", async () => {
   const manager = await Manager.serve({ authkey });
   const path = manager.address.slice("unix:".length);

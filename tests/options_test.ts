@@ -209,6 +209,14 @@ void test("shutdownTimeout is what running calls have to finish", async () => {
   await patient.shutdown();
 });
 
+void test("idleTimeout counts in a started server once its starter has joined", async () => {
+  const manager = await Manager.start({ idleTimeout: 0 });
+  const list = await manager.list([1]);
+  assert.equal(await list.length(), 1);
+  await manager.close();
+  await manager.join();
+});
+
 void test("idleTimeout ends a server that has no session", async () => {
   const server = await Manager.serve({ idleTimeout: 5 });
   const { by, error } = await server.closed;

@@ -163,6 +163,10 @@ class Numbers {
       this.#finished++;
     }
   }
+  // deno-lint-ignore require-yield -- its first step never ends
+  async *never(): AsyncGenerator<number> {
+    await new Promise<never>(() => {});
+  }
   *failing(after: number): Generator<number> {
     yield* this.range(after);
     throw new RangeError("no more numbers");
@@ -1472,6 +1476,13 @@ test("caller: the method's last argument says which session calls", () =>
     assert.deepEqual(await callMethod(here, "second", ["a"]), ["a", undefined, id]);
     assert.deepEqual(await callMethod(here, "second"), [undefined, undefined, id]);
     assert.ok(Object.keys((await first.debugInfo()).sessions).includes(id));
+  }));
+
+test("withOptions() limits each step of an iteration, too", () =>
+  withManager(async (manager) => {
+    const slow = withOptions(await manager.Numbers(), { timeout: 1 });
+    const steps = await slow.never();
+    await assert.rejects(steps.next(), TimeoutError);
   }));
 
 test("caller: only the methods that it names receive the caller", () =>

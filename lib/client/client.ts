@@ -98,7 +98,7 @@ export class Client implements ProxyOwner, Receiver {
   readonly #maxPayloadBytes: number;
   readonly #errors: Map<string, ErrorClass>;
   readonly #holds: Holds;
-  readonly #handles = new Handles((callee) => this.#call(callee, []));
+  readonly #handles = new Handles((callee, options) => this.#call(callee, [], options));
   readonly #pending: PendingCalls;
   readonly #longReplies: LongReplies;
   readonly #resolveEnded: (ended: Ended) => void;
@@ -200,6 +200,7 @@ export class Client implements ProxyOwner, Receiver {
         typeid: held.table.typeid,
         method: own?.name ?? universalMethods[method]!,
         waitOptions: own?.waitOptions,
+        options,
       },
       args,
       options,
@@ -235,10 +236,10 @@ export class Client implements ProxyOwner, Receiver {
     await this.callServer("shutdown", []);
   }
 
-  /** Writes what was issued, rejects what is pending, ends the session. */
-  close(): void {
+  /** Writes what was issued, rejects what is pending, ends the session; resolves when all is sent. */
+  close(): Promise<void> {
     this.#closing = this.usable;
-    this.#connection.end(new ConnectionClosedError("This client was closed"));
+    return this.#connection.end(new ConnectionClosedError("This client was closed"));
   }
 
   // Calls and their ends.

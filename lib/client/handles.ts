@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { CallOptions } from "../call_options.ts";
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { HandleKind, iteratorMethods, type Reply, Target } from "../wire/protocol.ts";
 import { type Items, RemoteIterator } from "./iterator.ts";
@@ -13,21 +14,21 @@ import type { Callee } from "./pending.ts";
 
 /** The handles of one client. */
 export class Handles {
-  readonly #call: (callee: Callee) => Promise<unknown>;
+  readonly #call: (callee: Callee, options?: CallOptions) => Promise<unknown>;
 
   /** `call` sends a request without arguments. */
-  constructor(call: (callee: Callee) => Promise<unknown>) {
+  constructor(call: (callee: Callee, options?: CallOptions) => Promise<unknown>) {
     this.#call = call;
   }
 
   /** What a reply with a handle resolves to. */
-  open({ handleKind, handleId }: Reply, value: unknown, { method }: Callee): unknown {
+  open({ handleKind, handleId }: Reply, value: unknown, callee: Callee): unknown {
     if (handleKind !== HandleKind.Iterator) {
       throw new ProtocolError(`Unknown kind of handle: ${handleKind}`);
     }
     const source = {
-      next: () => this.#next(handleId, method),
-      return: () => this.#request(handleId, "return", method).then(nothing, unlessClosed),
+      next: () => this.#next(handleId, callee),
+      return: () => this.#request(handleId, "return", callee.method).then(nothing, unlessClosed),
     };
     return new RemoteIterator(source, value as Items);
   }
@@ -38,9 +39,9 @@ export class Handles {
   }
 
   /** The next items; whoever reads an iterator takes an error, a timeout too, for its end. */
-  async #next(id: number, method: string): Promise<Items> {
+  async #next(id: number, { method, options }: Callee): Promise<Items> {
     try {
-      return await this.#request(id, "next", method) as Items;
+      return await this.#request(id, "next", method, options) as Items;
     } catch (error) {
       this.giveBack(id);
       throw error;
@@ -51,9 +52,10 @@ export class Handles {
     id: number,
     name: typeof iteratorMethods[number],
     method: string,
+    options?: CallOptions,
   ): Promise<unknown> {
     const index = iteratorMethods.indexOf(name);
-    return this.#call({ target: Target.Handle, id, index, typeid: "iterator", method });
+    return this.#call({ target: Target.Handle, id, index, typeid: "iterator", method }, options);
   }
 }
 

@@ -14,6 +14,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { ManagerError, TimeoutError } from "../errors.ts";
 import type { ExceptionSource } from "../exceptions.ts";
 import { maxTimeout } from "../limits.ts";
+import type { CallOptions } from "../call_options.ts";
 import { Target } from "../wire/protocol.ts";
 
 /** What is called, where, and how it is named in messages. */
@@ -23,6 +24,8 @@ export interface Callee extends ExceptionSource {
   readonly index: number;
   /** Position of the argument that holds the options of a call that waits for another caller. */
   readonly waitOptions?: number;
+  /** What the caller asked for; an iterator's requests for items keep to it, too. */
+  readonly options?: CallOptions;
   /** Where the user's arguments stand in those of the call: a path such as `[1]`; absent: they are it. */
   readonly argumentsAt?: string;
 }

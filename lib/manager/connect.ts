@@ -43,6 +43,12 @@ export interface ClientSettings {
   readonly types: Types;
 }
 
+/** A client, and how its user parts with it. */
+interface Joined {
+  readonly client: Client;
+  readonly leave: () => void | Promise<void>;
+}
+
 /** Milliseconds to start or to connect, unless the options say otherwise. */
 export const defaultStartTimeout = 10_000;
 
@@ -67,7 +73,7 @@ export async function connect(options: ConnectOptions = {}): Promise<ManagerFaca
   try {
     compareTypes(client, settings.types);
   } catch (error) {
-    leave();
+    await leave();
     throw error;
   }
   return new ManagerFacade({ client, env: environmentOf(access), leave, disposal: "close" });
@@ -125,7 +131,7 @@ function memoryServer(address: string) {
 async function ownClient(
   access: Access,
   settings: ClientSettings,
-): Promise<{ client: Client; leave: () => void }> {
+): Promise<Joined> {
   const client = await openClient(access, settings);
   return { client, leave: () => client.close() };
 }
@@ -135,7 +141,7 @@ async function shareClient(
   access: Access,
   settings: ClientSettings,
   options: ConnectOptions,
-): Promise<{ client: Client; leave: () => void }> {
+): Promise<Joined> {
   const { address } = access;
   const existing = thread.sharedClients.get(address);
   if (existing) refuseOtherOptions(address, options, existing.options);
@@ -147,7 +153,7 @@ async function shareClient(
     const leave = () => {
       if (--shared.users > 0) return;
       forgetClient(address, shared);
-      client.close();
+      return client.close();
     };
     return { client, leave };
   } catch (error) {

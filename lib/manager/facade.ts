@@ -73,7 +73,10 @@ export interface ManagerMembers<T> {
   numberOfObjects(): Promise<number>;
   /** What the server holds and does, as data. Python: `_debug_info`. */
   debugInfo(): Promise<DebugInfo>;
-  /** Writes what was issued, rejects what is pending, ends this session. Again: nothing. */
+  /**
+   * Writes what was issued, rejects what is pending, ends this session. Resolves when all that was
+   * issued is on its way. Again: waits for the same.
+   */
   close(): Promise<void>;
   /**
    * Ends the server in order. The process that started it terminates it after `timeout` milliseconds
@@ -96,7 +99,7 @@ export interface FacadeParts {
   /** The server process, where this process started it. */
   readonly child?: ServerProcess;
   /** This manager does not use the client any more. */
-  readonly leave: () => void;
+  readonly leave: () => void | Promise<void>;
   /** Ends the server, where it lives in this thread; works without the client. */
   readonly stop?: () => Promise<void>;
   /** `shutdown` or `close`. */
@@ -114,7 +117,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   readonly closed: Promise<Closed>;
   readonly #parts: FacadeParts;
   readonly #resolveLeft: (closed: Closed) => void;
-  #left = false;
+  #left: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(parts: FacadeParts) {
@@ -182,9 +185,8 @@ export class ManagerFacade implements ManagerMembers<unknown> {
     return await this.#call("debugInfo", []) as DebugInfo;
   }
 
-  // deno-lint-ignore require-await -- a promise, so that the end may become asynchronous
   async close(): Promise<void> {
-    this.#leave();
+    await this.#leave();
   }
 
   async shutdown(options: { timeout?: number } = {}): Promise<void> {
@@ -233,11 +235,12 @@ export class ManagerFacade implements ManagerMembers<unknown> {
     );
   }
 
-  #leave(): void {
-    if (this.#left) return;
-    this.#left = true;
-    this.#parts.leave();
+  /** Resolves when what was issued is on its way. */
+  #leave(): Promise<void> {
+    if (this.#left) return this.#left;
+    this.#left = Promise.resolve(this.#parts.leave());
     if (this.#parts.client.usable) this.#resolveLeft({ by: "close" });
+    return this.#left;
   }
 
   async #describeEnd(ended: Ended): Promise<Closed> {
@@ -261,7 +264,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
       await kill(child!);
       await inTime(client.ended, exitDelay); // so that `closed` does not take this for `close()`
     }
-    this.#leave();
+    await this.#leave();
   }
 }
 

@@ -66,10 +66,24 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
       disposal: "shutdown",
     });
   } catch (error) {
-    child.kill("SIGKILL");
-    await child.exited;
-    throw error;
+    throw await endedAtOnce(child, error);
   }
+}
+
+/** Why nobody can connect to a server that was ready; nothing of it is left. */
+async function endedAtOnce(child: ServerProcess, cause: unknown): Promise<ProcessError> {
+  child.ref();
+  child.kill("SIGKILL");
+  const { code, signal } = await child.exited;
+  const error = new ProcessError(
+    `The server was ready, but could not be connected to: ${(cause as Error).message}`,
+    { cause },
+  );
+  return Object.assign(error, {
+    exitCode: code,
+    exitSignal: signal,
+    stderr: child.stderrTail(),
+  });
 }
 
 function configOf(options: StartOptions, types: Types, access: Access): ServerConfig {

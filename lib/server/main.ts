@@ -15,6 +15,9 @@ import { authkeyBytes } from "../wire/auth.ts";
 import { initialize, load, register, type ServerConfig } from "./config.ts";
 import { ObjectServer } from "./server.ts";
 
+/** The starter is about to connect, however short `idleTimeout` is. */
+const firstSessionTimeout = 10_000;
+
 const { line, ended } = await readConfig();
 const config: ServerConfig = JSON.parse(line);
 try {
@@ -44,6 +47,7 @@ async function start(config: ServerConfig): Promise<ObjectServer> {
     // JSON has no infinity: it says null.
     shutdownTimeout: config.shutdownTimeout ?? Infinity,
     idleTimeout: config.idleTimeout ?? undefined,
+    firstSessionTimeout,
   });
   const { address, tls, makeDirectory } = config;
   await server.listen({ address, tls, makeDirectory });

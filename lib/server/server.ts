@@ -36,6 +36,8 @@ export interface ObjectServerOptions {
   readonly shutdownTimeout: number;
   /** Milliseconds without a session after which the server ends; undefined: never. */
   readonly idleTimeout?: number;
+  /** Milliseconds that the first session may take to come, if they are more. */
+  readonly firstSessionTimeout?: number;
 }
 
 /** Where a server listens. */
@@ -221,12 +223,14 @@ export class ObjectServer implements SessionHost, ControlHost {
   }
 
   #watchIdle(): void {
-    const { idleTimeout } = this.#options;
+    const { idleTimeout, firstSessionTimeout = 0 } = this.#options;
     if (idleTimeout === undefined || this.sessions.size > 0 || this.#draining) return;
     clearTimeout(this.#idle);
+    const noneYet = this.#nextSession === 1;
+    const timeout = Math.max(idleTimeout, noneYet ? firstSessionTimeout : 0);
     this.#idle = setTimeout(() => {
-      this.close(new ConnectionClosedError(`it had no session for ${idleTimeout} ms`));
-    }, Math.min(idleTimeout, maxTimeout));
+      this.close(new ConnectionClosedError(`it had no session for ${timeout} ms`));
+    }, Math.min(timeout, maxTimeout));
   }
 }
 
