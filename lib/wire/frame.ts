@@ -17,6 +17,8 @@ import { ProtocolError } from "../errors.ts";
 export const headerBytes = 4;
 
 const slabBytes = 64 * 1024;
+/** A larger room for frames in parts is not kept for the next one. */
+const maxKeptBytes = 4 * 1024 * 1024;
 const maxVarintBytes = 8;
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -119,10 +121,10 @@ export function varintBytes(value: number): number {
 export class FrameReader {
   /** The longest body that is accepted, in bytes; may be changed between frames. */
   maxBytes: number;
-  #partial: Uint8Array[] = [];
-  #partialBytes = 0;
-  /** Total bytes after which what is partial is worth another look. */
-  #wanted = headerBytes;
+  /** Where a frame that arrives in parts is put together; used again and again. */
+  #assembly: Uint8Array = new Uint8Array(0);
+  /** How much of that frame is there; 0: none has begun. */
+  #filled = 0;
 
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
@@ -130,26 +132,49 @@ export class FrameReader {
 
   /** Calls `receive` with the fields of each complete frame. They are valid only during the call. */
   push(chunk: Uint8Array, receive: (fields: Fields) => void): void {
-    if (this.#partialBytes > 0) {
-      this.#partial.push(chunk);
-      this.#partialBytes += chunk.length;
-      if (this.#partialBytes < this.#wanted) return;
-      chunk = concatenate(this.#partial, this.#partialBytes);
-      this.#partial = [];
-      this.#partialBytes = 0;
-    }
     let offset = 0;
+    if (this.#filled > 0) {
+      offset = this.#assemble(chunk, receive);
+      if (this.#filled > 0) return;
+    }
     while (chunk.length - offset >= headerBytes) {
-      const length = this.#bodyLength(chunk, offset);
-      const end = offset + headerBytes + length;
-      if (end > chunk.length) {
-        this.#keep(chunk, offset, headerBytes + length);
-        return;
-      }
+      const end = offset + headerBytes + this.#bodyLength(chunk, offset);
+      if (end > chunk.length) break;
       receive(new Fields(chunk, offset + headerBytes, end));
       offset = end;
     }
-    if (offset < chunk.length) this.#keep(chunk, offset, headerBytes);
+    if (offset < chunk.length) this.#fill(chunk, offset, chunk.length);
+  }
+
+  /** Adds to the frame that has begun until it is whole or the chunk is used up; gives where it ends. */
+  #assemble(chunk: Uint8Array, receive: (fields: Fields) => void): number {
+    let offset = 0;
+    if (this.#filled < headerBytes) {
+      offset = Math.min(headerBytes - this.#filled, chunk.length);
+      this.#fill(chunk, 0, offset);
+      if (this.#filled < headerBytes) return offset;
+    }
+    const length = headerBytes + this.#bodyLength(this.#assembly, 0);
+    const end = Math.min(offset + length - this.#filled, chunk.length);
+    this.#fill(chunk, offset, end);
+    if (this.#filled < length) return end;
+    const whole = this.#assembly;
+    this.#filled = 0;
+    if (whole.length > maxKeptBytes) this.#assembly = new Uint8Array(0);
+    receive(new Fields(whole, headerBytes, length));
+    return end;
+  }
+
+  /** Room grows with what arrives, not with what a header claims. */
+  #fill(chunk: Uint8Array, start: number, end: number): void {
+    const filled = this.#filled + end - start;
+    if (filled > this.#assembly.length) {
+      const larger = new Uint8Array(Math.max(filled, 2 * this.#assembly.length));
+      larger.set(this.#assembly.subarray(0, this.#filled));
+      this.#assembly = larger;
+    }
+    this.#assembly.set(chunk.subarray(start, end), this.#filled);
+    this.#filled = filled;
   }
 
   #bodyLength(chunk: Uint8Array, offset: number): number {
@@ -165,22 +190,6 @@ export class FrameReader {
     }
     return length;
   }
-
-  #keep(chunk: Uint8Array, offset: number, wanted: number): void {
-    this.#partial = [chunk.subarray(offset)];
-    this.#partialBytes = chunk.length - offset;
-    this.#wanted = wanted;
-  }
-}
-
-function concatenate(chunks: Uint8Array[], total: number): Uint8Array {
-  const whole = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
 }
 
 /** Reads the fields of one frame's body in order; anything that is not there is a ProtocolError. */
