@@ -384,10 +384,10 @@ test("an iterator whose reader got a timeout is freed", async () => {
   await withServer({}, async (server) => {
     const [ours, theirs] = memoryPair();
     server.accept(theirs);
-    const client = await connectClient(ours, {}, false, 20);
+    const client = await connectClient(ours);
     const work = await create(client, "Work");
     const iterator = await callMethod<AsyncIterator<unknown>>(work, "endless", [], {
-      timeout: 10_000,
+      timeout: 300,
     });
     const [session] = server.sessions.values();
     assert.equal(session!.describe()["iterators"], 1);

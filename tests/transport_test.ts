@@ -211,7 +211,7 @@ function suite(kind: string, make: MakePair): void {
     });
   });
 
-  test(`${kind}: end() resolves when all is accepted, or the pipe is closed`, async () => {
+  test(`${kind}: end() resolves when the peer has read all, or the pipe is closed`, async () => {
     await withPair(make, async (left, right) => {
       right.transport.pause();
       left.transport.write(pattern(0, 8 * mebibyte));
@@ -222,8 +222,8 @@ function suite(kind: string, make: MakePair): void {
       right.transport.resume();
       await ended;
       assert.equal(left.transport.bufferedBytes, 0);
-      await right.closed;
       assert.equal(right.received, 8 * mebibyte);
+      await right.closed;
       await left.transport.end();
     });
     await withPair(make, async (left, right) => {

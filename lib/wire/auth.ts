@@ -53,6 +53,8 @@ export interface Credentials {
 const nonceBytes = 24;
 const proofBytes = 32;
 const minAuthkeyBytes = 16;
+/** Milliseconds in which a peer that nobody trusts can read why. */
+const refusedPatience = 500;
 
 /** A new random authkey. */
 export function randomAuthkey(): Uint8Array {
@@ -230,8 +232,7 @@ function refuse(connection: Connection, check: () => void): void {
     check();
   } catch (error) {
     writeRefusal(connection, error as Error);
-    // A peer that nobody trusts is not waited for.
-    connection.end(error as Error).then(() => connection.close(error as Error));
+    connection.end(error as Error, refusedPatience);
     throw error;
   }
 }

@@ -150,17 +150,17 @@ export class Connection {
 
   /**
    * Sends what was written and all long replies' rest, then closes. Nothing more is received.
-   * Resolves when the system has accepted all, or the connection is lost.
+   * Resolves when the peer has read all, or after `patience` milliseconds.
    */
-  end(reason: Error): Promise<void> {
+  end(reason: Error, patience: number = lingerTimeout): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#write();
     while (this.#longReplies.length > 0) this.#sendPiece();
-    this.#linger = setTimeout(() => this.#transport.destroy(), lingerTimeout);
+    this.#linger = setTimeout(() => this.#transport.destroy(), patience);
     this.#linger.unref();
-    const sent = this.#transport.end();
+    const ended = this.#transport.end();
     this.#over(reason);
-    return sent;
+    return ended;
   }
 
   /** Closes at once, also what still sends after its end. */

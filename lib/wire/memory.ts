@@ -36,8 +36,8 @@ class MemoryTransport implements Transport {
   #full = false;
   #paused = false;
   #ended = false;
-  /** Resolves the promise of `end()`. */
-  #sent: (() => void) | undefined;
+  #resolveClosed!: () => void;
+  readonly #whenClosed: Promise<void> = new Promise((resolve) => this.#resolveClosed = resolve);
   #closed = false;
   #reported = false;
   #error: Error | undefined;
@@ -83,12 +83,11 @@ class MemoryTransport implements Transport {
   unref(): void {}
 
   end(): Promise<void> {
-    if (this.#ended || this.#closed) return Promise.resolve();
+    if (this.#ended || this.#closed) return this.#whenClosed;
     this.#ended = true;
     this.#discard();
     this.#peer.#schedule();
-    if (this.#bufferedBytes === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#sent = resolve);
+    return this.#whenClosed;
   }
 
   destroy(error?: Error): void {
@@ -110,7 +109,7 @@ class MemoryTransport implements Transport {
     this.#error = error;
     this.#bufferedBytes = 0;
     this.#inbox = [];
-    this.#sent?.();
+    this.#resolveClosed();
     this.#schedule();
   }
 
@@ -150,7 +149,6 @@ class MemoryTransport implements Transport {
     if (this.#closed) return;
     this.#bufferedBytes -= bytes;
     this.#acceptedBytes += bytes;
-    if (this.#bufferedBytes === 0) this.#sent?.();
     if (!this.#full || this.#bufferedBytes > fullBytes / 2) return;
     this.#full = false;
     setImmediate(() => {

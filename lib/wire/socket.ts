@@ -32,8 +32,8 @@ export class SocketTransport implements Transport {
   #full = false;
   #referenced = true;
   #ended = false;
-  /** Resolves the promise of `end()`. */
-  #sent: (() => void) | undefined;
+  readonly #whenClosed: Promise<void>;
+  #resolveClosed!: () => void;
   /** It is being closed, for a reason that is known. */
   #over = false;
   #closed = false;
@@ -41,6 +41,7 @@ export class SocketTransport implements Transport {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#whenClosed = new Promise((resolve) => this.#resolveClosed = resolve);
     socket.on("error", (error: Error) => {
       // Deno also reports the writes that closing cut off.
       if (!this.#over) this.#error ??= error;
@@ -98,24 +99,17 @@ export class SocketTransport implements Transport {
   unref(): void {
     if (!this.#referenced) return;
     this.#referenced = false;
-    if (!this.#sent) this.#socket.unref();
+    if (!this.#ended) this.#socket.unref();
   }
 
   end(): Promise<void> {
-    if (this.#ended || this.#closed) return Promise.resolve();
+    if (this.#ended || this.#closed) return this.#whenClosed;
     this.#ended = true;
     // Read on, to see the peer close; nobody is given what still comes.
     this.#socket.resume();
-    this.#endWhenGiven();
-    if (this.bufferedBytes === 0) return Promise.resolve();
     this.#socket.ref();
-    return new Promise((resolve) => {
-      this.#sent = () => {
-        this.#sent = undefined;
-        if (!this.#referenced) this.#socket.unref();
-        resolve();
-      };
-    });
+    this.#endWhenGiven();
+    return this.#whenClosed;
   }
 
   destroy(error?: Error): void {
@@ -163,7 +157,6 @@ export class SocketTransport implements Transport {
     if (this.#closed) return;
     if (this.#queue.length > 0) this.#pump();
     if (this.#ended) this.#endWhenGiven();
-    if (this.bufferedBytes === 0) this.#sent?.();
     if (!this.#full || this.bufferedBytes > fullBytes / 2) return;
     this.#full = false;
     if (!this.#ended) this.#receiver?.drain();
@@ -180,7 +173,7 @@ export class SocketTransport implements Transport {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#givenBytes = 0;
-    this.#sent?.();
+    this.#resolveClosed();
     this.#receiver?.close(this.#error);
   }
 }

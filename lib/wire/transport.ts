@@ -61,8 +61,9 @@ export interface Transport {
   unref(): void;
   /**
    * Sends what was written, then closes both directions; nothing is delivered any more. It waits
-   * for the peer to read to the end; a peer that was writing may see an error. Until the system has
-   * accepted all of it the pipe keeps the process alive. Resolves then, or when the pipe is closed.
+   * for the peer to read to the end - what the system has accepted is lost if the peer meanwhile
+   * writes to a pipe that is gone - and keeps the process alive so long; a peer that was writing may
+   * see an error. Resolves when the pipe is closed.
    */
   end(): Promise<void>;
   /** Closes at once; `close(error)` is reported once, always, also after `end()`. */
