@@ -37,6 +37,9 @@ export interface AddressOptions {
   tls?: TlsOptions;
 }
 
+/** Milliseconds that running calls have at the end of a server, unless the options say otherwise. */
+export const defaultGrace = 5_000;
+
 /** Options of everything that hosts a server. */
 export interface HostOptions {
   /** `false`: no built-in typeids. Default `true`. */

@@ -13,6 +13,7 @@ import { resolveLimits } from "../limits.ts";
 import {
   checkOptions,
   type CommonOptions,
+  defaultGrace,
   type HostOptions,
   type LocalOptions,
   type ServeOptions,
@@ -37,8 +38,6 @@ export interface Server {
   /** `close()`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-const defaultGrace = 5_000;
 
 /** `Manager.serve`. */
 export async function serve(options: ServeOptions = {}): Promise<Server> {

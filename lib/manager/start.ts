@@ -12,7 +12,7 @@ import { ProcessError } from "../errors.ts";
 import { ManagerFacade } from "./facade.ts";
 import { type Access, defaultStartTimeout, environmentOf, openClient } from "./connect.ts";
 import { maxTimeout, resolveLimits } from "../limits.ts";
-import { checkOptions, type StartOptions } from "./options.ts";
+import { checkOptions, defaultGrace, type StartOptions } from "./options.ts";
 import { thread } from "../process/child.ts";
 import { register, serializers, type ServerConfig } from "../server/config.ts";
 import { isServerProgram, isWindows } from "../runtime.ts";
@@ -28,8 +28,6 @@ import {
   removeStaleSocket,
 } from "../wire/socket_directory.ts";
 import { checkListen, newSocketPath, parseAddress, type TlsOptions } from "../wire/transport.ts";
-
-const defaultGrace = 5_000;
 
 /** `Manager.start`. */
 export async function start(options: StartOptions = {}): Promise<ManagerFacade> {
