@@ -38,9 +38,10 @@ export type { Limits } from "./lib/limits.ts";
 export type { RuntimeOptions, ServerStdio } from "./lib/process/spawn.ts";
 export type { RuntimeName } from "./lib/runtime.ts";
 export type { TlsOptions } from "./lib/wire/transport.ts";
-export type { DebugInfo, ObjectInfo } from "./lib/server/control.ts";
+export type { DebugInfo, GrantInfo, ObjectInfo } from "./lib/server/control.ts";
 export type { Initializer } from "./lib/server/config.ts";
 export type { MethodStatistics } from "./lib/server/registry.ts";
+export type { CallInfo } from "./lib/server/session.ts";
 export type { Ended } from "./lib/client/client.ts";
 
 export {
@@ -83,11 +84,42 @@ export type {
   TypesOf,
 } from "./lib/remote.ts";
 export type { ArrayProxy } from "./lib/objects/array.ts";
+export type { BarrierOptions, BarrierProxy } from "./lib/objects/barrier.ts";
+export type { ConditionGuard, ConditionProxy } from "./lib/objects/condition.ts";
+export type { CountDownLatchProxy } from "./lib/objects/count_down_latch.ts";
 export type { Key } from "./lib/objects/data.ts";
 export type { DictProxy } from "./lib/objects/dict.ts";
+export type { EventProxy } from "./lib/objects/event.ts";
+export type { Suspect } from "./lib/objects/ledger.ts";
 export type { ListProxy, SortOptions } from "./lib/objects/list.ts";
+export type {
+  AcquireOptions,
+  Guard,
+  GuardLike,
+  GuardOptions,
+  LockProxy,
+  ReleaseOptions,
+  TryAcquireOptions,
+} from "./lib/objects/lock.ts";
 export type { NamespaceMethods, NamespaceProxy } from "./lib/objects/namespace.ts";
 export type { Items, ProxyBase } from "./lib/objects/proxy_base.ts";
+export type {
+  ConsumeOptions,
+  DeadItem,
+  GetOptions,
+  JoinableQueueProxy,
+  Lease,
+  NackOptions,
+  PriorityOptions,
+  PriorityQueueProxy,
+  QueueMethods,
+  QueueOptions,
+  QueueProxy,
+} from "./lib/objects/queue_proxy.ts";
+export type { RateLimit, RateLimiterProxy } from "./lib/objects/rate_limiter.ts";
+export type { ReentrantGuard, RLockProxy } from "./lib/objects/rlock.ts";
+export type { RWLockMode, RWLockProxy } from "./lib/objects/rw_lock.ts";
+export type { SemaphoreOptions, SemaphoreProxy } from "./lib/objects/semaphore.ts";
 export type { SetProxy } from "./lib/objects/set.ts";
 export type {
   ArrayTypecode,
@@ -98,6 +130,7 @@ export type {
   TypedArrayOf,
 } from "./lib/objects/typecodes.ts";
 export type { ValueProxy } from "./lib/objects/value.ts";
+export type { WaitOptions } from "./lib/objects/waiting.ts";
 
 export {
   json,

@@ -48,7 +48,8 @@ export function waitArguments(
   defaults: CallOptions | undefined,
 ): { args: unknown[]; options: CallOptions | undefined } {
   const own = args[position];
-  if (typeof own !== "object" || own === null) return { args, options: defaults };
+  if (own === undefined) return { args, options: defaults };
+  checkObject(own, "{ timeout, signal }");
   const { timeout, signal, ...rest } = own as CallOptions & Record<string, unknown>;
   checkedOptions({ timeout, signal });
   return {

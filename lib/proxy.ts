@@ -7,8 +7,7 @@
  * @module
  */
 
-import { NotExposedError, ReleasedError } from "./errors.ts";
-import { attributesOf, Operations } from "./attributes.ts";
+import { ReleasedError } from "./errors.ts";
 import {
   type CallOptions,
   checkedOptions,
@@ -17,12 +16,15 @@ import {
   mergeOptions,
   show,
 } from "./call_options.ts";
-import { type Held, Mark, type ProxyOwner, type ProxyState, stateOf } from "./proxy_state.ts";
-import { isNeverExposed } from "./types/names.ts";
-import { firstMethod, type MethodTable, universalMethods } from "./wire/protocol.ts";
+import { ask, describe, giveBack, methodIndex, required } from "./proxies/call.ts";
+import { localMethods } from "./proxies/methods.ts";
+import { makeObject } from "./proxies/prototype.ts";
+import { stateOf } from "./proxy_state.ts";
+import { universalMethods } from "./wire/protocol.ts";
 
 export { stateOf } from "./proxy_state.ts";
 export type { Held, ProxyOwner, ProxyState } from "./proxy_state.ts";
+export { makePrototype, makeProxy, repr } from "./proxies/prototype.ts";
 export { checkedOptions, waitArguments } from "./call_options.ts";
 export type { CallOptions, ExportOptions } from "./call_options.ts";
 
@@ -34,127 +36,6 @@ export interface Token {
   readonly address: string;
   /** `<epoch>-<n>`: the server's life, and the object's number in it, which is never used again. */
   readonly id: string;
-}
-
-/** Makes the prototype that all proxies of one method table share. */
-export function makePrototype(table: MethodTable): object {
-  const prototype = Object.create(root);
-  table.methods.forEach(({ name }, index) => {
-    // Whatever a server says, a proxy is never thenable.
-    if (isNeverExposed(name)) return;
-    const method = {
-      [name](this: unknown, ...args: unknown[]): Promise<unknown> {
-        return ask(this, firstMethod + index, args, name);
-      },
-    }[name];
-    Object.defineProperty(prototype, name, { value: method, enumerable: true });
-  });
-  if (table.iterable) {
-    Object.defineProperty(prototype, Symbol.asyncIterator, { value: iterate });
-  }
-  return Object.freeze(prototype);
-}
-
-/** Makes a proxy. `prototype` is that of `held.table`. */
-export function makeProxy(prototype: object, owner: ProxyOwner, held: Held): object {
-  return makeObject(prototype, { owner, held, options: undefined, proxy: undefined });
-}
-
-function makeObject(prototype: object, state: ProxyState): object {
-  const plain = Object.defineProperty(Object.create(prototype), "toJSON", uncopyable);
-  if (!state.held.table.attributes) {
-    new Mark(plain, state);
-    return plain;
-  }
-  const operations = state.operations ?? new Operations();
-  const attributes = attributesOf(plain, operations);
-  new Mark(attributes, { ...state, operations });
-  // What waits for a value to write refers to this one, and with it to the proxy.
-  new Mark(plain, { ...state, operations: undefined, proxy: state.proxy ?? attributes });
-  return attributes;
-}
-
-/** What every proxy has; everything else of Object.prototype is left out on purpose. */
-const root: object = Object.freeze(Object.create(null, {
-  [Symbol.toPrimitive]: {
-    value(this: unknown): string {
-      return repr(this);
-    },
-  },
-  [Symbol.dispose]: {
-    value(this: unknown): void {
-      releaseProxy(this);
-    },
-  },
-  [Symbol.for("nodejs.util.inspect.custom")]: {
-    value(this: unknown): string {
-      return repr(this);
-    },
-  },
-  [Symbol.for("Deno.customInspect")]: {
-    value(this: unknown): string {
-      return repr(this);
-    },
-  },
-}));
-
-/** `JSON.stringify` and `structuredClone` read this; a copy of a proxy would be an empty object. */
-const uncopyable: PropertyDescriptor = {
-  enumerable: true,
-  get(): never {
-    throw new TypeError(
-      "Cannot copy a proxy or turn it into JSON: copy what it refers to with `await getValue(proxy)`, or pass the proxy on with `await exportProxy(proxy)`",
-    );
-  },
-};
-
-async function* iterate(this: unknown): AsyncGenerator<unknown> {
-  yield* await ask(this, universalMethods.indexOf("iterate"), []) as AsyncIterable<unknown>;
-}
-
-/** The one way from a proxy to its owner. */
-function ask(
-  proxy: unknown,
-  method: number,
-  args: unknown[],
-  name?: string,
-  options?: CallOptions,
-): Promise<unknown> {
-  const state = stateOf(proxy);
-  if (!state) {
-    return Promise.reject(
-      new TypeError(
-        `Cannot call ${name ? `"${name}"` : "a method"} without its proxy: write proxy.${
-          name ?? "method"
-        }(...), or bind it`,
-      ),
-    );
-  }
-  const { owner, held } = state;
-  if (held.released) {
-    return Promise.reject(
-      new ReleasedError(
-        `Cannot use ${
-          describe(held)
-        }: it was released; receive the object again to get a new proxy`,
-      ),
-    );
-  }
-  const limits = mergeOptions(state.options, options);
-  if (!state.operations) return owner.call(held, method, args, limits);
-  return state.operations.read(() => owner.call(held, method, args, limits));
-}
-
-function required(value: unknown, action: string): ProxyState {
-  const state = stateOf(value);
-  if (state) return state;
-  const cure = value instanceof Promise ? "; it is a promise: await it first" : "";
-  throw new TypeError(`Cannot ${action}: ${show(value)} is not a proxy${cure}`);
-}
-
-function describe(held: Held): string {
-  const { proxyName, typeid } = held.table;
-  return `<${proxyName} object, typeid '${typeid}' at 0x${held.id.toString(16)}>`;
 }
 
 /**
@@ -195,11 +76,6 @@ export function tokenOf(proxy: unknown): Token {
     address: owner.address,
     id: `${owner.epoch}-${held.id}`,
   };
-}
-
-/** The representation of the proxy, such as `<ListProxy object, typeid 'list' at 0x1>`. Python: `repr(proxy)`. */
-export function repr(proxy: unknown): string {
-  return describe(required(proxy, "represent").held);
 }
 
 /**
@@ -267,19 +143,13 @@ export async function callMethod<T = unknown>(
       `callMethod() takes the arguments of "${name}" as an array, got ${show(args)}`,
     );
   }
-  const index = table.methods.findIndex((method) => method.name === name);
-  if (index < 0) {
-    throw new NotExposedError(
-      `Cannot call "${name}" on typeid "${table.typeid}": method is not exposed`,
-    );
+  const local = localMethods.get(table.proxyName)?.[name];
+  if (local) {
+    const view = options ? withOptions(proxy as object, options) : proxy as object;
+    return await local.apply(view, [...args]) as T;
   }
-  return await ask(
-    proxy,
-    firstMethod + index,
-    [...args],
-    name,
-    options && checkedOptions(options),
-  ) as T;
+  const limits = options && checkedOptions(options);
+  return await ask(proxy, methodIndex(table, name), [...args], name, limits) as T;
 }
 
 /**
@@ -321,9 +191,9 @@ export function withOptions<P extends object>(proxy: P, options: CallOptions): P
  * ```
  */
 export function releaseProxy(proxy: unknown, options: { all?: boolean } = {}): void {
-  const { owner, held } = required(proxy, "release");
+  required(proxy, "release");
   checkObject(options, "{ all: true }");
-  if (!held.released) owner.release(held, options.all ?? false);
+  giveBack(proxy, options.all ?? false);
 }
 
 /**

@@ -8,6 +8,7 @@
 
 import type { Operations } from "./attributes.ts";
 import type { CallOptions, ExportOptions } from "./call_options.ts";
+import type { Scopes } from "./proxies/scopes.ts";
 import type { MethodTable } from "./wire/protocol.ts";
 
 /** What an owner knows of one object that it holds; all its proxies and views share it. */
@@ -28,6 +29,8 @@ export interface ProxyOwner {
   readonly address: string;
   /** Identifies the server's life. */
   readonly epoch: string;
+  /** Which grants the running task has. */
+  readonly scopes: Scopes;
   /** Evaluates the method with this index: a universal one, or one of the table. */
   call(held: Held, method: number, args: unknown[], options?: CallOptions): Promise<unknown>;
   /** Gives back one receipt, or all. */

@@ -13,11 +13,26 @@
  */
 
 import type { ArrayProxy } from "./objects/array.ts";
+import type { BarrierOptions, BarrierProxy } from "./objects/barrier.ts";
+import type { ConditionProxy } from "./objects/condition.ts";
+import type { CountDownLatchProxy } from "./objects/count_down_latch.ts";
 import type { Key } from "./objects/data.ts";
 import type { DictProxy } from "./objects/dict.ts";
+import type { EventProxy } from "./objects/event.ts";
 import type { ListProxy } from "./objects/list.ts";
+import type { LockProxy } from "./objects/lock.ts";
 import type { NamespaceProxy } from "./objects/namespace.ts";
 import type { Items, ProxyBase } from "./objects/proxy_base.ts";
+import type {
+  JoinableQueueProxy,
+  PriorityQueueProxy,
+  QueueOptions,
+  QueueProxy,
+} from "./objects/queue_proxy.ts";
+import type { RateLimit, RateLimiterProxy } from "./objects/rate_limiter.ts";
+import type { RLockProxy } from "./objects/rlock.ts";
+import type { RWLockProxy } from "./objects/rw_lock.ts";
+import type { SemaphoreOptions, SemaphoreProxy } from "./objects/semaphore.ts";
 import type { SetProxy } from "./objects/set.ts";
 import type { BigIntTypecode, NumberTypecode } from "./objects/typecodes.ts";
 import type { ValueProxy } from "./objects/value.ts";
@@ -302,4 +317,59 @@ export interface BuiltinCreators {
     typecode: BigIntTypecode,
     sizeOrValues: number | Items<bigint>,
   ): Promise<ArrayProxy<bigint>>;
+  /**
+   * Makes a queue, first in first out: `await manager.queue<Job>({ maxSize: 100 })`. Python: `Queue`,
+   * whose argument is `maxsize`.
+   *
+   * @throws {TypeError} An option is none.
+   * @throws {RangeError} `maxSize` is below 0, or `maxAttempts` below 1.
+   */
+  queue<T = unknown>(options?: QueueOptions): Promise<QueueProxy<T>>;
+  /** Makes a queue, last in first out. Rejects as `queue` does. Python: `LifoQueue`. */
+  lifoQueue<T = unknown>(options?: QueueOptions): Promise<QueueProxy<T>>;
+  /** Makes a queue that gives the lowest priority first. Rejects as `queue` does. Python: `PriorityQueue`. */
+  priorityQueue<T = unknown>(options?: QueueOptions): Promise<PriorityQueueProxy<T>>;
+  /** Makes a queue that knows which items are done with. Rejects as `queue` does. Python: `JoinableQueue`. */
+  joinableQueue<T = unknown>(options?: QueueOptions): Promise<JoinableQueueProxy<T>>;
+  /** Makes a lock. Python: `Lock`. */
+  lock(): Promise<LockProxy>;
+  /** Makes a lock that its holder may enter again. Python: `RLock`. */
+  rlock(): Promise<RLockProxy>;
+  /** Makes a lock that many may share, or one has alone. Python has none. */
+  rwLock(): Promise<RWLockProxy>;
+  /**
+   * Makes a semaphore with `n` (default 1) permits. Python: `Semaphore`.
+   *
+   * @throws {RangeError} `n` is below 0.
+   */
+  semaphore(n?: number, options?: SemaphoreOptions): Promise<SemaphoreProxy>;
+  /** Makes a semaphore that never has more than its `n` (default 1) permits. Python: `BoundedSemaphore`. */
+  boundedSemaphore(n?: number): Promise<SemaphoreProxy>;
+  /**
+   * Makes a condition, with a lock or rlock of this server or an rlock of its own. Python: `Condition`.
+   *
+   * @throws {TypeError} The argument is neither.
+   */
+  condition(lock?: LockProxy | RLockProxy): Promise<ConditionProxy>;
+  /** Makes an event, which is not set. Python: `Event`. */
+  event(): Promise<EventProxy>;
+  /**
+   * Makes a barrier for so many parties; its `timeout` is for those that name none. Python: `Barrier`,
+   * whose `action` the party with index 0 can do.
+   *
+   * @throws {RangeError} There is less than 1 party.
+   */
+  barrier(parties: number, options?: BarrierOptions): Promise<BarrierProxy>;
+  /**
+   * Makes a count that goes down to 0. Python has none.
+   *
+   * @throws {RangeError} `n` is below 0.
+   */
+  countDownLatch(n: number): Promise<CountDownLatchProxy>;
+  /**
+   * Makes a limit of so many in so many milliseconds: `{ limit: 10, interval: 1000 }`. Python has none.
+   *
+   * @throws {RangeError} The limit is below 1, or the interval not above 0.
+   */
+  rateLimiter(rate: RateLimit): Promise<RateLimiterProxy>;
 }

@@ -262,6 +262,7 @@ test("a reply is read as it was written, and an unknown status is refused", () =
     { id: 2, status: Status.Error, handleKind: 0, handleId: 0, references: [1, 2, 300, 4] },
     { id: 3, status: Status.Handle, handleKind: 1, handleId: 500, references: [] },
     { id: 4, status: Status.Cancelled, handleKind: 0, handleId: 0, references: [] },
+    { id: 5, status: Status.Settling, handleKind: 0, handleId: 0, references: [] },
   ].map((reply) => ({ ...reply, payload: Uint8Array.from([9]) }));
   for (const reply of replies) {
     const { id, status, references, payload, handleKind, handleId } = reply;
@@ -270,7 +271,7 @@ test("a reply is read as it was written, and an unknown status is refused", () =
     ]);
     assert.deepEqual(readReply(new Fields(body!.subarray(1))), reply);
   }
-  assert.throws(() => readReply(new Fields(Uint8Array.from([1, 4, 0]))), /Unknown status/);
+  assert.throws(() => readReply(new Fields(Uint8Array.from([1, 5, 0]))), /Unknown status/);
 });
 
 test("a call or a reply that is cut in its fields is ProtocolError; claims never exceed its bytes", () => {

@@ -6,6 +6,21 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type {
+  BarrierProxy,
+  ConditionProxy,
+  CountDownLatchProxy,
+  EventProxy,
+  JoinableQueueProxy,
+  LockProxy,
+  PriorityQueueProxy,
+  ProxyBase,
+  QueueProxy,
+  RateLimiterProxy,
+  RLockProxy,
+  RWLockProxy,
+  SemaphoreProxy,
+} from "../mod.ts";
 import type { ArrayProxy, SharedArray } from "../lib/objects/array.ts";
 import { builtins } from "../lib/objects/builtins.ts";
 import { Dict, type DictProxy } from "../lib/objects/dict.ts";
@@ -16,6 +31,7 @@ import { compare } from "../lib/objects/order.ts";
 import { maxRepresentationBytes, represent, representFloat } from "../lib/objects/represent.ts";
 import { type SetProxy, SharedSet } from "../lib/objects/set.ts";
 import type { Value, ValueProxy } from "../lib/objects/value.ts";
+import { localMethods } from "../lib/proxies/methods.ts";
 import { suite as arraySuite } from "./conformance/array.ts";
 import { localBackend } from "./conformance/backend.ts";
 import { suite as dictSuite } from "./conformance/dict.ts";
@@ -69,21 +85,75 @@ class Spoken {
   }
 }
 
-void test("builtins expose methods that their classes have, and no others", () => {
-  assert.deepEqual([...builtins.keys()], ["list", "dict", "set", "namespace", "value", "array"]);
+/** The methods of each proxy of what is waited for. Compiles only if none is missing or too much. */
+const waitedFor = {
+  queue: methodsOf<QueueProxy>({
+    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
+    ...{ shutdown: 1, consume: 1, dead: 1 },
+  }),
+  lifoQueue: methodsOf<QueueProxy>({
+    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
+    ...{ shutdown: 1, consume: 1, dead: 1 },
+  }),
+  priorityQueue: methodsOf<PriorityQueueProxy>({
+    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
+    ...{ shutdown: 1, consume: 1, dead: 1 },
+  }),
+  joinableQueue: methodsOf<JoinableQueueProxy>({
+    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
+    ...{ shutdown: 1, consume: 1, dead: 1, taskDone: 1, join: 1 },
+  }),
+  lock: methodsOf<LockProxy>({ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1 }),
+  rlock: methodsOf<RLockProxy>({ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1 }),
+  rwLock: methodsOf<RWLockProxy>({ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1 }),
+  semaphore: methodsOf<SemaphoreProxy>({
+    ...{ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1, value: 1 },
+  }),
+  boundedSemaphore: methodsOf<SemaphoreProxy>({
+    ...{ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1, value: 1 },
+  }),
+  condition: methodsOf<ConditionProxy>({
+    ...{ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1 },
+    ...{ wait: 1, waitFor: 1, notify: 1, notifyAll: 1 },
+  }),
+  event: methodsOf<EventProxy>({ set: 1, clear: 1, isSet: 1, wait: 1 }),
+  barrier: methodsOf<BarrierProxy>({
+    ...{ wait: 1, reset: 1, abort: 1, parties: 1, waiting: 1, broken: 1 },
+  }),
+  countDownLatch: methodsOf<CountDownLatchProxy>({ countDown: 1, count: 1, wait: 1 }),
+  rateLimiter: methodsOf<RateLimiterProxy>({ acquire: 1, tryAcquire: 1 }),
+};
+
+function methodsOf<P extends ProxyBase>(methods: Record<keyof Named<P>, 1>): string[] {
+  return Object.keys(methods).sort();
+}
+
+const containers = ["list", "dict", "set", "namespace", "value", "array"];
+
+void test("builtins expose methods that their classes have, and of containers no others", () => {
+  assert.deepEqual([...builtins.keys()], [...containers, ...Object.keys(waitedFor)]);
   for (const [typeid, definition] of builtins) {
-    const methods = Object.getOwnPropertyNames(definition.class!.prototype)
-      .filter((name) => name !== "constructor");
-    assert.deepEqual([...definition.exposed!].sort(), methods.sort(), typeid);
-    for (const method of Object.keys(definition.iterables ?? {})) {
-      assert.ok(method === "create" || methods.includes(method), `${typeid}.${method}`);
+    const { prototype } = definition.class!;
+    const exposed = [...definition.exposed!].sort();
+    for (const method of exposed) assert.ok(method in prototype, `${typeid}.${method}`);
+    const named = ["iterables", "referents", "waits", "guarded"] as const;
+    for (const method of named.flatMap((name) => Object.keys(definition[name] ?? {}))) {
+      assert.ok(method === "create" || exposed.includes(method), `${typeid}.${method}`);
     }
+    if (!containers.includes(typeid)) continue;
+    const methods = Object.getOwnPropertyNames(prototype).filter((name) => name !== "constructor");
+    assert.deepEqual(exposed, methods.sort(), typeid);
   }
 });
 
-void test("proxy interfaces have the methods of their referents", () => {
-  assert.equal(faces.length, builtins.size);
-  assert.equal(names.length, builtins.size);
+void test("proxy interfaces have the methods of their referents, and those that run where they are", () => {
+  assert.equal(faces.length, containers.length);
+  assert.equal(names.length, containers.length);
+  for (const [typeid, methods] of Object.entries(waitedFor)) {
+    const { exposed, proxyName } = builtins.get(typeid)!;
+    const local = Object.keys(localMethods.get(proxyName!) ?? {});
+    assert.deepEqual([...new Set([...exposed!, ...local])].sort(), methods, typeid);
+  }
 });
 
 void test("error texts quote long values shortened", () => {

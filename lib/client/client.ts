@@ -18,6 +18,7 @@ import {
   type ProxyOwner,
   waitArguments,
 } from "../proxy.ts";
+import { Scopes } from "../proxies/scopes.ts";
 import { authenticateClient } from "../wire/auth.ts";
 import { Connection, type Receiver } from "../wire/connection.ts";
 import type { Fields } from "../wire/frame.ts";
@@ -90,6 +91,8 @@ export class Client implements ProxyOwner, Receiver {
   readonly session: string;
   /** The server's typeids. */
   readonly types: ReadonlyMap<string, AnnouncedType>;
+  /** Which grants the running task has. */
+  readonly scopes: Scopes = new Scopes();
   /** Resolves when the client is unusable; never rejects. */
   readonly ended: Promise<Ended>;
   readonly #connection: Connection;
@@ -98,7 +101,7 @@ export class Client implements ProxyOwner, Receiver {
   readonly #maxPayloadBytes: number;
   readonly #errors: Map<string, ErrorClass>;
   readonly #holds: Holds;
-  readonly #handles = new Handles((callee, options) => this.#call(callee, [], options));
+  readonly #handles = new Handles((callee, args, options) => this.#call(callee, args, options));
   readonly #pending: PendingCalls;
   readonly #longReplies: LongReplies;
   readonly #resolveEnded: (ended: Ended) => void;
@@ -351,6 +354,7 @@ export class Client implements ProxyOwner, Receiver {
   }
 
   #reply(reply: Reply): void {
+    if (reply.status === Status.Settling) return this.#pending.settling(reply.id);
     const pending = this.#pending.take(reply.id);
     if (!pending) return this.#refuse(reply);
     try {
@@ -386,7 +390,18 @@ export class Client implements ProxyOwner, Receiver {
 
   /** A reply that nobody takes gives back all that it brought. */
   #refuse(reply: Reply): void {
+    const callee = this.#pending.takeAbandoned(reply.id);
+    if (callee && reply.status === Status.Value && reply.payload.length > 0) {
+      return this.#takeBack(reply, callee);
+    }
     this.#holds.refuse(reply.references);
     if (reply.status === Status.Handle) this.#handles.giveBack(reply.handleId);
+  }
+
+  /** What a wait gave after it was given up goes back to where it came from. */
+  #takeBack(reply: Reply, { target, id, typeid, method }: Callee): void {
+    const index = universalMethods.indexOf("takeBack");
+    const sent = this.#call({ target, id, index, typeid, method }, [method, this.#decode(reply)]);
+    sent.catch((error) => debug("not taken back", () => `${typeid}.${method}: ${error}`));
   }
 }

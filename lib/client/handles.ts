@@ -1,47 +1,61 @@
 /**
- * Handles that a session was given - iterators - as what the caller of a method receives.
+ * Handles that a session was given - iterators, grants, leases - as what the caller of a method
+ * receives. The mirror image of server/handles.ts.
  *
- * Above: client.ts. Below: iterator.ts and whoever sends the requests.
+ * Above: client.ts. Below: iterator.ts, proxies/handle.ts and whoever sends the requests.
  *
  * @module
  */
 
 import type { CallOptions } from "../call_options.ts";
-import { ConnectionClosedError, ProtocolError } from "../errors.ts";
-import { HandleKind, iteratorMethods, type Reply, Target } from "../wire/protocol.ts";
+import { ProtocolError } from "../errors.ts";
+import { Handle, type HandleMethod, unlessClosed } from "../proxies/handle.ts";
+import { HandleKind, handleMethods, type Reply, Target } from "../wire/protocol.ts";
 import { type Items, RemoteIterator } from "./iterator.ts";
 import type { Callee } from "./pending.ts";
 
+type Request = (callee: Callee, args: unknown[], options?: CallOptions) => Promise<unknown>;
+
 /** The handles of one client. */
 export class Handles {
-  readonly #call: (callee: Callee, options?: CallOptions) => Promise<unknown>;
+  readonly #call: Request;
 
-  /** `call` sends a request without arguments. */
-  constructor(call: (callee: Callee, options?: CallOptions) => Promise<unknown>) {
+  /** `call` sends a request. */
+  constructor(call: Request) {
     this.#call = call;
   }
 
   /** What a reply with a handle resolves to. */
   open({ handleKind, handleId }: Reply, value: unknown, callee: Callee): unknown {
-    if (handleKind !== HandleKind.Iterator) {
-      throw new ProtocolError(`Unknown kind of handle: ${handleKind}`);
+    if (handleKind === HandleKind.Iterator) {
+      return this.#iterator(handleId, value as Items, callee);
     }
-    const source = {
-      next: () => this.#next(handleId, callee),
-      return: () => this.#request(handleId, "return", callee.method).then(nothing, unlessClosed),
-    };
-    return new RemoteIterator(source, value as Items);
+    const kind = kinds.get(handleKind);
+    if (!kind) throw new ProtocolError(`Unknown kind of handle: ${handleKind}`);
+    return new Handle(kind, value, (method, args) => {
+      return this.#request(handleId, method, { ...callee, method }, args);
+    });
   }
 
   /** Frees a handle that nobody takes. */
   giveBack(id: number): void {
-    if (id !== 0) this.#request(id, "return", "return").catch(nothing);
+    if (id === 0) return;
+    this.#request(id, "return", { typeid: "handle", method: "return" }).catch(nothing);
+  }
+
+  #iterator(id: number, first: Items, { method, options }: Callee): RemoteIterator {
+    const named = { typeid: "iterator", method };
+    const source = {
+      next: () => this.#next(id, named, options),
+      return: () => this.#request(id, "return", named).then(nothing, unlessClosed),
+    };
+    return new RemoteIterator(source, first);
   }
 
   /** The next items; whoever reads an iterator takes an error, a timeout too, for its end. */
-  async #next(id: number, { method, options }: Callee): Promise<Items> {
+  async #next(id: number, named: Named, options?: CallOptions): Promise<Items> {
     try {
-      return await this.#request(id, "next", method, options) as Items;
+      return await this.#request(id, "next", named, [], options) as Items;
     } catch (error) {
       this.giveBack(id);
       throw error;
@@ -50,19 +64,22 @@ export class Handles {
 
   #request(
     id: number,
-    name: typeof iteratorMethods[number],
-    method: string,
+    name: HandleMethod,
+    { typeid, method }: Named,
+    args: unknown[] = [],
     options?: CallOptions,
   ): Promise<unknown> {
-    const index = iteratorMethods.indexOf(name);
-    return this.#call({ target: Target.Handle, id, index, typeid: "iterator", method }, options);
+    const index = handleMethods.indexOf(name);
+    return this.#call({ target: Target.Handle, id, index, typeid, method }, args, options);
   }
 }
 
+/** How a request is called in messages. */
+type Named = Pick<Callee, "typeid" | "method">;
+
+const kinds: ReadonlyMap<number, keyof typeof HandleKind> = new Map(
+  Object.entries(HandleKind).map(([name, kind]) => [kind, name as keyof typeof HandleKind]),
+);
+
 /** Of what nobody takes nobody is left to be told that it failed. */
 function nothing(): void {}
-
-/** The end of a session frees all its handles: there is nothing left to do, and no failure. */
-function unlessClosed(error: unknown): void {
-  if (!(error instanceof ConnectionClosedError)) throw error;
-}

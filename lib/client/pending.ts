@@ -53,6 +53,8 @@ const verdictTimeout = 5_000;
 /** The calls of one client that wait for their reply. */
 export class PendingCalls {
   readonly #calls = new Map<number, PendingCall>();
+  /** Waits that were given up before the server said how they ended, which it still will. */
+  readonly #abandoned = new Map<number, Callee>();
   readonly #cancel: (id: number) => void;
   readonly #busyChanged: () => void;
 
@@ -99,6 +101,18 @@ export class PendingCalls {
     return call;
   }
 
+  /** The server is not silent: the call's answer comes when it can. */
+  settling(id: number): void {
+    clearTimeout(this.#calls.get(id)?.timer);
+  }
+
+  /** Takes out what was called by a wait that was given up; undefined if it was no such call. */
+  takeAbandoned(id: number): Callee | undefined {
+    const callee = this.#abandoned.get(id);
+    this.#abandoned.delete(id);
+    return callee;
+  }
+
   /** Takes all calls out, in the order in which they were issued. */
   takeAll(): PendingCall[] {
     return [...this.#calls.keys()].map((id) => this.take(id)!);
@@ -129,6 +143,7 @@ export class PendingCalls {
   #abandon(id: number, reason: unknown): void {
     const call = this.take(id);
     if (!call) return;
+    if (call.callee.waitOptions !== undefined) this.#abandoned.set(id, call.callee);
     this.#cancel(id);
     call.reject(reason);
   }

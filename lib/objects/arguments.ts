@@ -33,6 +33,30 @@ export function position(index: unknown, length: number, what: string): number |
   return found >= 0 && found < length ? found : undefined;
 }
 
+/** The options of a call, an object or absent; an unknown one is TypeError, as is anything else. */
+export function optionsOf(
+  value: unknown,
+  names: readonly string[],
+  what: string,
+): Record<string, unknown> {
+  if (value === undefined) return {};
+  if (!isPlainObject(value)) {
+    throw new TypeError(`${what} needs an object of options, got ${quoted(value)}`);
+  }
+  for (const name of Object.keys(value)) {
+    if (names.includes(name)) continue;
+    throw new TypeError(`${what} has no option "${name}": the options are ${names.join(", ")}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** A whole number from `min` up, else TypeError or RangeError. */
+export function count(value: unknown, min: number, what: string): number {
+  const whole = value === Infinity ? value : integer(value, what);
+  if (whole >= min) return whole;
+  throw new RangeError(`${what} needs ${min} or more, got ${quoted(value)}`);
+}
+
 /** What an iterable holds, in an array of its own; what cannot be iterated over is TypeError. */
 export function itemsOf<T>(value: Iterable<T>, what: string): T[] {
   if (isIterable(value)) return Array.from(value as Iterable<T>);

@@ -34,6 +34,14 @@ export interface Definition {
   readonly text?: (referent: never, represent: (value: unknown) => string) => string;
   /** Where a proxy argument stands for what its referent iterates over: method, or `create`, to positions. */
   readonly iterables?: Readonly<Record<string, readonly number[] | "all">>;
+  /** Where a proxy argument stands for its referent itself: method, or `create`, to positions. */
+  readonly referents?: Readonly<Record<string, readonly number[]>>;
   /** Methods that may wait for another caller - the server decides timeout and abort -, to the position of their `{ timeout, signal }`. */
   readonly waits?: Readonly<Record<string, number>>;
+  /** Methods that can be bound to a grant, to the position of their `{ guard }`; they are refused unless that is current. */
+  readonly guarded?: Readonly<Record<string, number>>;
+  /** Takes back what a method that waits gave when nobody waited any more. */
+  readonly takeBack?: (referent: never, method: string, result: unknown) => void;
+  /** What `debugInfo()` tells of a referent: data. */
+  readonly describe?: (referent: never) => unknown;
 }

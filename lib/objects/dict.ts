@@ -10,6 +10,7 @@ import { entriesOf, itemsOf, keyOf } from "./arguments.ts";
 import type { Key } from "./data.ts";
 import { equals } from "./equality.ts";
 import { sum } from "./numbers.ts";
+import type { GuardOptions } from "./lock.ts";
 import type { Items, ProxyBase } from "./proxy_base.ts";
 
 /**
@@ -32,8 +33,8 @@ import type { Items, ProxyBase } from "./proxy_base.ts";
 export interface DictProxy<K extends Key = string, V = unknown> extends ProxyBase {
   /** The value of `key`, undefined if there is none. Python: `dict.get(key)`. */
   get(key: K): Promise<V | undefined>;
-  /** Stores a value under a key. Python: `dict[key] = value`. */
-  set(key: K, value: V): Promise<void>;
+  /** Stores a value under a key; with a guard only while that is current. Python: `dict[key] = value`. */
+  set(key: K, value: V, options?: GuardOptions): Promise<void>;
   /** Whether there is such a key. Python: `key in dict`. */
   has(key: K): Promise<boolean>;
   /** Removes a key; whether there was one. Python: `del dict[key]`, which raises. */

@@ -9,6 +9,7 @@
 import { bound, integer, itemsOf, position } from "./arguments.ts";
 import { equals } from "./equality.ts";
 import { assertOrdered, compare } from "./order.ts";
+import type { GuardOptions } from "./lock.ts";
 import type { Items, ProxyBase } from "./proxy_base.ts";
 import { quoted } from "./represent.ts";
 
@@ -39,8 +40,11 @@ export interface SortOptions {
 export interface ListProxy<T = unknown> extends ProxyBase {
   /** The item at `index`, undefined if there is none. Python: `list[index]`. */
   at(index: number): Promise<T | undefined>;
-  /** Replaces the item at `index`; RangeError if there is none. Python: `list[index] = value`. */
-  set(index: number, value: T): Promise<void>;
+  /**
+   * Replaces the item at `index`; RangeError if there is none. With a guard only while that is
+   * current. Python: `list[index] = value`.
+   */
+  set(index: number, value: T, options?: GuardOptions): Promise<void>;
   /** Adds items at the end and resolves to the new length. Python: `append`. */
   push(...items: T[]): Promise<number>;
   /** Takes the last item out, or the one at `index`; undefined if there is none. Python: `pop`. */

@@ -7,6 +7,7 @@
  */
 
 import { isPlainObject } from "./data.ts";
+import type { GuardOptions } from "./lock.ts";
 import type { ProxyBase } from "./proxy_base.ts";
 import { quoted } from "./represent.ts";
 
@@ -14,8 +15,8 @@ import { quoted } from "./represent.ts";
 export interface NamespaceMethods<T extends object = Record<string, unknown>> extends ProxyBase {
   /** The attribute, undefined if there is none. Python: `getattr(ns, name, None)`. */
   get<N extends keyof T & string>(name: N): Promise<T[N] | undefined>;
-  /** Sets an attribute. Python: `setattr(ns, name, value)`. */
-  set<N extends keyof T & string>(name: N, value: T[N]): Promise<void>;
+  /** Sets an attribute; with a guard only while that is current. Python: `setattr(ns, name, value)`. */
+  set<N extends keyof T & string>(name: N, value: T[N], options?: GuardOptions): Promise<void>;
   /** Removes an attribute; whether there was one. Python: `delattr`, which raises. */
   delete(name: keyof T & string): Promise<boolean>;
   /** The names of the attributes, in the order in which they came. Python: `dir(ns)`. */

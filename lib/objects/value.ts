@@ -8,6 +8,7 @@
 
 import { equals } from "./equality.ts";
 import { sum } from "./numbers.ts";
+import type { GuardOptions } from "./lock.ts";
 import type { ProxyBase } from "./proxy_base.ts";
 import {
   addElements,
@@ -37,8 +38,8 @@ import {
 export interface ValueProxy<T = unknown> extends ProxyBase {
   /** The value; of `any` a copy. Python: `value.value`. */
   get(): Promise<T>;
-  /** Replaces the value. Python: `value.value = value`. */
-  set(value: T): Promise<void>;
+  /** Replaces the value; with a guard only while that is current. Python: `value.value = value`. */
+  set(value: T, options?: GuardOptions): Promise<void>;
   /**
    * Adds `by`, which may be negative, and resolves to the new value. Sums do not wrap: out of range is
    * RangeError. With `any` as `dict.increment` does: TypeError unless both are numbers or both bigints.

@@ -6,13 +6,14 @@
  * @module
  */
 
+import type { Suspect } from "../objects/ledger.ts";
 import { pid, runtimeName } from "../runtime.ts";
 import type { serverMethods } from "../wire/protocol.ts";
 import type { LocalOwner } from "./local.ts";
 import { isPromise } from "./invocation.ts";
 import { Names } from "./names.ts";
 import type { Entry, MethodStatistics } from "./registry.ts";
-import type { Session } from "./session.ts";
+import type { CallInfo, Session } from "./session.ts";
 import { Tickets, writeTicket } from "./tickets.ts";
 import type { ExportOptions } from "../proxy.ts";
 
@@ -28,6 +29,26 @@ export interface ObjectInfo {
   readonly names: readonly string[];
   /** Tickets that are neither spent nor expired. */
   readonly tickets: number;
+  /** The calls that wait for another caller on it, each session's in the order in which they came. */
+  readonly waiters: readonly CallInfo[];
+  /** Of a lock, semaphore or condition: who has it. */
+  readonly grants?: readonly GrantInfo[];
+  /** Of a condition: how many wait to be notified. */
+  readonly sleeping?: number;
+  /** Of a queue: how many items are ready, leased, delayed, dead; how many getters and putters wait. */
+  readonly queue?: Readonly<Record<string, number>>;
+}
+
+/** One grant, as `debugInfo()` tells of it. */
+export interface GrantInfo {
+  /** Its number. */
+  readonly fence: number;
+  /** The session that has it. */
+  readonly session: string;
+  /** Whether others may have the same lock. */
+  readonly shared: boolean;
+  /** How often an rlock was entered. */
+  readonly levels: number;
 }
 
 /** What `debugInfo()` resolves to. Python: `_debug_info`, as data. */
@@ -48,6 +69,8 @@ export interface DebugInfo {
   readonly sessions: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Calls and milliseconds by `typeid.method`. */
   readonly methods: Readonly<Record<string, MethodStatistics>>;
+  /** Sessions that wait for each other in a circle, judged only by who has what: it need not be a deadlock. */
+  readonly suspects: readonly Suspect[];
 }
 
 /** What the control needs of its server. */
@@ -125,7 +148,8 @@ export class Control {
     const { owner, address, sessions } = this.#host;
     const names = [...this.names.entries];
     const tickets = this.tickets.entries;
-    const objects = [...owner.registry.held].map((entry): ObjectInfo => ({
+    const waitedOn = [...sessions.values()].flatMap((session) => session.waitedOn);
+    const objects = [...new Set([...owner.registry.held, ...waitedOn])].map((entry) => ({
       id: entry.id,
       typeid: entry.typeid,
       holds: Object.fromEntries(
@@ -136,6 +160,8 @@ export class Control {
       ),
       names: names.filter(([, named]) => named === entry).map(([name]) => name),
       tickets: tickets.filter((ticket) => ticket === entry).length,
+      waiters: [...sessions.values()].flatMap((session) => session.waitsOn(entry)),
+      ...entry.definition.describe?.(entry.referent as never) as Partial<ObjectInfo> | undefined,
     }));
     return {
       address,
@@ -148,6 +174,7 @@ export class Control {
         [...sessions].map(([id, session]) => [id, session.describe()]),
       ),
       methods: owner.registry.statistics(),
+      suspects: owner.ledger.suspects(),
     };
   }
 }

@@ -13,16 +13,19 @@ import { DeadlockError, NotExposedError, SerializeError } from "../errors.ts";
 import { iterationOf } from "../types/exposure.ts";
 import { kindOf } from "../objects/data.ts";
 import { maxRepresentationBytes, represent } from "../objects/represent.ts";
+import { optionsOf } from "../objects/arguments.ts";
 import type { Definition } from "../objects/definition.ts";
+import type { Ledger } from "../objects/ledger.ts";
+import type { WaitingCaller } from "../objects/waiting.ts";
 import type { Caller } from "../remote.ts";
 import { firstMethod } from "../wire/protocol.ts";
 import { Cursor, isIterator } from "./cursor.ts";
 import type { Entry, Registry } from "./registry.ts";
 
-/** Who calls; a method of a typeid with `caller: true` receives it, one that waits also its timeout. */
-export interface CallerContext extends Caller {
-  /** Milliseconds; of methods that wait for another caller. */
-  readonly timeout?: number;
+/** Who calls; a method of a typeid with `caller: true` receives it, built-ins with all that waiting takes. */
+export interface CallerContext extends Caller, WaitingCaller {
+  readonly id: string;
+  readonly signal: AbortSignal;
 }
 
 /** A call, of which few methods ask who made it. */
@@ -37,17 +40,19 @@ interface SerialChain {
   active: boolean;
 }
 
-const universal = [str, getValue, iterate] as const;
+const universal = [str, getValue, iterate, takeBack] as const;
 
 /** Evaluates methods on the referents of one registry. */
 export class Invoker {
   readonly #registry: Registry;
+  readonly #ledger: Ledger;
   /** Copies a value as the wire does. */
   readonly #copy: (value: unknown) => unknown;
   readonly #serialCalls = new AsyncLocalStorage<SerialChain>();
 
-  constructor(registry: Registry, copy: (value: unknown) => unknown) {
+  constructor(registry: Registry, ledger: Ledger, copy: (value: unknown) => unknown) {
     this.#registry = registry;
+    this.#ledger = ledger;
     this.#copy = copy;
   }
 
@@ -79,7 +84,7 @@ export class Invoker {
    * server's own proxies, or a {@linkcode Cursor}.
    */
   invoke(entry: Entry, index: number, args: unknown[], call: CallSource): unknown {
-    if (index < firstMethod) return universal[index]!(entry);
+    if (index < firstMethod) return universal[index]!(entry, args);
     const method = entry.table.methods[index - firstMethod];
     if (!method) {
       throw new NotExposedError(
@@ -101,7 +106,7 @@ export class Invoker {
     const { definition } = entry;
     const referent = entry.referent as Record<string, (...args: unknown[]) => unknown>;
     const method = referent[name]!;
-    let given = this.#substitute(definition, name, args);
+    let given = this.#substitute(definition, name, this.#checkGuard(entry, name, args));
     if (takesCaller(definition, name)) {
       given = withCaller(given, method.length, call.caller);
     }
@@ -145,14 +150,30 @@ export class Invoker {
     }
   }
 
-  /** A proxy where an iterable is asked for stands for what its referent holds at this moment. */
+  /** What is bound to a grant is refused unless that is current; the rest knows nothing of it. */
+  #checkGuard({ definition, proxy }: Entry, name: string, args: unknown[]): unknown[] {
+    const position = definition.guarded?.[name];
+    if (position === undefined || args.length <= position) return args;
+    const action = `call "${name}" of ${String(proxy)}`;
+    const { guard } = optionsOf(args[position], ["guard"], `${definition.proxyName}.${name}()`);
+    if (guard !== undefined) this.#ledger.assertCurrent(guard, action);
+    return args.slice(0, position);
+  }
+
+  /**
+   * A proxy where an iterable is asked for stands for what its referent holds at this moment, and in
+   * some places for the referent itself.
+   */
   #substitute(definition: Definition, name: string, args: unknown[]): unknown[] {
-    const positions = definition.iterables?.[name];
-    if (positions === undefined) return args;
+    const iterables = definition.iterables?.[name];
+    const referents = definition.referents?.[name];
+    if (iterables === undefined && referents === undefined) return args;
     return args.map((arg, position) => {
-      if (positions !== "all" && !positions.includes(position)) return arg;
       const referent = this.#registry.entryOf(arg)?.referent;
-      return referent && Symbol.iterator in referent ? referent : arg;
+      if (!referent) return arg;
+      const iterated = iterables === "all" || iterables?.includes(position);
+      if (iterated) return Symbol.iterator in referent ? referent : arg;
+      return referents?.includes(position) ? referent : arg;
     });
   }
 
@@ -233,10 +254,11 @@ function getValue(entry: Entry): unknown {
   const { definition, referent } = entry;
   if (definition.value) return definition.value(referent as never);
   if (kindOf(referent) !== "other" && !hasFunctions(referent)) return referent;
+  const cure = definition.proxyName === undefined
+    ? `add a method to typeid "${entry.typeid}" that returns its state`
+    : "ask its methods";
   throw new SerializeError(
-    `Cannot copy the referent of ${
-      String(entry.proxy)
-    }: it is not plain data; add a method to typeid "${entry.typeid}" that returns its state`,
+    `Cannot copy the referent of ${String(entry.proxy)}: it is not plain data; ${cure}`,
   );
 }
 
@@ -256,4 +278,9 @@ function iterate(entry: Entry): Cursor {
     ? iterable[Symbol.iterator]()
     : iterable[Symbol.asyncIterator]();
   return new Cursor(iterator, definition.readAhead ?? 1);
+}
+
+/** Gets what a wait gave when nobody waited any more: the name of its method, and the result. */
+function takeBack({ definition, referent }: Entry, [method, result]: unknown[]): void {
+  definition.takeBack?.(referent as never, String(method), result);
 }

@@ -22,6 +22,11 @@ import {
 } from "../proxy.ts";
 import { firstMethod } from "../wire/protocol.ts";
 import { type References, type Serializer, withRoot } from "../wire/serializer.ts";
+import { Handover, Holding, type HoldingMethod } from "../objects/handover.ts";
+import { Ledger } from "../objects/ledger.ts";
+import { Handle, type HandleMethod } from "../proxies/handle.ts";
+import { Scopes } from "../proxies/scopes.ts";
+import { ServerClock } from "./clock.ts";
 import { Cursor } from "./cursor.ts";
 import { type CallerContext, Invoker } from "./invocation.ts";
 import { type Entry, type RegisteredType, Registry } from "./registry.ts";
@@ -43,13 +48,26 @@ export class LocalOwner implements ProxyOwner {
   readonly epoch: string;
   readonly registry: Registry;
   readonly invoker: Invoker;
+  /** The grants of this server. */
+  readonly ledger: Ledger;
+  readonly clock: ServerClock = new ServerClock();
+  readonly scopes: Scopes = new Scopes();
   readonly #options: LocalOwnerOptions;
+  /** The calls of the server's own that run. */
+  readonly #running = new Set<AbortController>();
 
   constructor(options: LocalOwnerOptions) {
     this.epoch = options.epoch;
     this.#options = options;
     this.registry = new Registry(this, options.limits, options.types);
-    this.invoker = new Invoker(this.registry, (value) => this.copy(value));
+    this.ledger = new Ledger(Date.now() * 1000, (source) => this.registry.nameOf(source));
+    this.invoker = new Invoker(this.registry, this.ledger, (value) => this.copy(value));
+  }
+
+  /** The server is over: nothing of its own waits on. */
+  close(reason: Error): void {
+    for (const controller of this.#running) controller.abort(reason);
+    this.clock.stop();
   }
 
   /** A copy as the wire makes it; proxies stay what they are. */
@@ -127,7 +145,10 @@ export class LocalOwner implements ProxyOwner {
     const caller: CallerContext = {
       id: "server",
       signal: controller.signal,
-      timeout,
+      timeout: timeout === Infinity ? undefined : timeout,
+      clock: this.clock,
+      ledger: this.ledger,
+      settling: () => {},
       share: (object, typeid) => this.registry.share(object, typeid).proxy as never,
     };
     // Not before the running method's synchronous part is over: it is atomic.
@@ -136,21 +157,39 @@ export class LocalOwner implements ProxyOwner {
     );
     const abort = () => controller.abort(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
+    this.#running.add(controller);
     try {
       const decidedHere = !waits && (timeout !== undefined || signal !== undefined);
       return this.#receive(decidedHere ? await limited(result, controller, timeout) : await result);
     } finally {
       signal?.removeEventListener("abort", abort);
+      this.#running.delete(controller);
     }
   }
 
   #receive(result: unknown): unknown {
+    if (result instanceof Handover) return this.#take(result);
     if (!(result instanceof Cursor)) return this.copy(result);
     const source = {
       next: () => this.#read(result),
       return: async () => void await result.return(),
     };
     return new RemoteIterator(source, { values: [], done: false });
+  }
+
+  #take(handover: Handover): unknown {
+    try {
+      const content = this.copy(handover.content);
+      if (!(handover instanceof Holding)) return content;
+      return new Handle(
+        handover.kind,
+        content,
+        (method, args) => callHolding(handover, method, args),
+      );
+    } catch (error) {
+      handover.giveBack();
+      throw error;
+    }
   }
 
   /** The next items; whoever reads an iterator takes an error for its end. */
@@ -183,6 +222,16 @@ function limited<T>(
     };
     result.then(settle, reject).finally(() => clearTimeout(timer));
   });
+}
+
+// deno-lint-ignore require-await -- a rejection, not an exception
+async function callHolding(
+  holding: Holding,
+  method: HandleMethod,
+  args: unknown[],
+): Promise<unknown> {
+  if (method === "return") return holding.giveBack();
+  return holding.call(method as HoldingMethod, args);
 }
 
 /** Ends an iterator that nobody reads any more; nobody is left to be told of a failure. */

@@ -110,6 +110,12 @@ export class Registry {
     return entry;
   }
 
+  /** How a referent is called in messages: as its proxy, where it is shared. */
+  nameOf(referent: object): string {
+    const [entry] = this.#byReferent.get(referent)?.values() ?? [];
+    return entry ? String(entry.proxy) : `an unshared ${referent.constructor.name}`;
+  }
+
   /** The entry behind one of the server's own proxies; undefined for anything else. */
   entryOf(value: unknown): Entry | undefined {
     const state = stateOf(value);
@@ -203,5 +209,10 @@ export class Registry {
 
 function methodOf(name: string, definition: Definition): Method {
   const waitOptions = definition.waits?.[name];
-  return waitOptions === undefined ? { name } : { name, waitOptions };
+  const guardOptions = definition.guarded?.[name];
+  return {
+    name,
+    ...(waitOptions === undefined ? {} : { waitOptions }),
+    ...(guardOptions === undefined ? {} : { guardOptions }),
+  };
 }

@@ -12,17 +12,9 @@ import { describeException, type ErrorClass, type Exception, textOf } from "../e
 import { envelopeBytes, type Limits } from "../limits.ts";
 import type { Connection } from "../wire/connection.ts";
 import { FrameWriter, headerBytes } from "../wire/frame.ts";
-import {
-  fits,
-  HandleKind,
-  Kind,
-  pieceBytes,
-  sizeOf,
-  Status,
-  writeJson,
-  writeReply,
-} from "../wire/protocol.ts";
+import { fits, Kind, pieceBytes, sizeOf, Status, writeJson, writeReply } from "../wire/protocol.ts";
 import { type Serializer, withRoot } from "../wire/serializer.ts";
+import type { OpenHandle } from "./handles.ts";
 import type { LocalOwner } from "./local.ts";
 import type { Entry } from "./registry.ts";
 
@@ -117,13 +109,19 @@ export class Replies {
   }
 
   /** Answers a call with a value; throws, and sends nothing, if it cannot be sent. */
-  value(id: number, value: unknown): void {
-    this.#send(id, Status.Value, this.#encode(value));
+  value(id: number, value: unknown, maxBytes?: number): void {
+    this.#send(id, Status.Value, this.#encode(value, this.#atMost(maxBytes)));
   }
 
-  /** Answers a call with a handle and what comes with it, or throws; `handle` 0 is over already. */
-  handle(id: number, handle: number, value: unknown): void {
-    this.#send(id, Status.Handle, this.#encode(value), HandleKind.Iterator, handle);
+  /** Answers a call with a handle and what comes with it, or throws. */
+  handle(id: number, handle: OpenHandle, maxBytes?: number): void {
+    const encoded = this.#encode(handle.content, this.#atMost(maxBytes));
+    this.#send(id, Status.Handle, encoded, handle.kind, handle.id);
+  }
+
+  /** Tells the client that its call waits no more, although its answer is still to come. */
+  settling(id: number): void {
+    this.#send(id, Status.Settling, nothing);
   }
 
   /** Tells the client that its call was cancelled before it had an effect. */
@@ -165,6 +163,10 @@ export class Replies {
     } catch {
       return false;
     }
+  }
+
+  #atMost(maxBytes = Infinity): number {
+    return Math.min(maxBytes, this.#maxPayloadBytes);
   }
 
   /** However little the client takes, the envelope has room for what went wrong. */

@@ -7,10 +7,18 @@
  * @module
  */
 
-import type { Call } from "../wire/protocol.ts";
+import { type Call, firstMethod } from "../wire/protocol.ts";
 import type { CallerContext, CallSource } from "./invocation.ts";
 import type { LocalOwner } from "./local.ts";
-import type { Entry, Registry } from "./registry.ts";
+import type { Entry } from "./registry.ts";
+
+/** Who made a call. */
+export interface CallOrigin {
+  /** The session. */
+  readonly id: string;
+  /** Tells it that the call waits no more, although its answer is still to come. */
+  settling(call: number): void;
+}
 
 /** One call. It does not keep the message that brought it. */
 export class RunningCall implements CallSource {
@@ -23,16 +31,18 @@ export class RunningCall implements CallSource {
   readonly entry: Entry | undefined;
   readonly waits: boolean;
   readonly builtin: boolean;
+  /** Milliseconds, on the clock of `performance.now()`. */
+  readonly start: number = performance.now();
   /** Made when the method asks for its caller's signal. */
   controller: AbortController | undefined = undefined;
   /** Why nobody waits for the call any more. */
   cancelled: Error | undefined = undefined;
-  readonly #session: string;
+  readonly #origin: CallOrigin;
   readonly #timeout: number | undefined;
-  readonly #registry: Registry;
+  readonly #owner: LocalOwner;
 
-  /** `entry` is the object that is called, `session` the id of the one that calls. */
-  constructor(call: Call, entry: Entry | undefined, session: string, owner: LocalOwner) {
+  /** `entry` is the object that is called, `origin` the session that calls. */
+  constructor(call: Call, entry: Entry | undefined, origin: CallOrigin, owner: LocalOwner) {
     this.id = call.id;
     this.target = call.target;
     this.targetId = call.targetId;
@@ -40,20 +50,28 @@ export class RunningCall implements CallSource {
     this.entry = entry;
     this.waits = entry !== undefined && owner.invoker.waits(entry, call.method);
     this.builtin = entry?.definition.proxyName !== undefined;
-    this.#session = session;
+    this.#origin = origin;
     this.#timeout = call.timeout;
-    this.#registry = owner.registry;
+    this.#owner = owner;
+  }
+
+  /** The name of the method of an object; else empty. */
+  get name(): string {
+    return this.entry?.table.methods[this.method - firstMethod]?.name ?? "";
   }
 
   get caller(): CallerContext {
     const signal = () => this.#signal();
-    const registry = this.#registry;
+    const { registry, clock, ledger } = this.#owner;
     return {
-      id: this.#session,
+      id: this.#origin.id,
       timeout: this.#timeout,
+      clock,
+      ledger,
       get signal() {
         return signal();
       },
+      settling: () => this.#origin.settling(this.id),
       share: (object, typeid) => registry.share(object, typeid).proxy as never,
     };
   }

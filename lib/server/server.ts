@@ -182,6 +182,7 @@ export class ObjectServer implements SessionHost, ControlHost {
     for (const session of this.sessions.values()) session.announceEnd(reason);
     await this.#drain(reason);
     this.#control.tickets.clear();
+    this.owner.close(reason);
     await unlistened;
     this.#resolveClosed(reason);
   }

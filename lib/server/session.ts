@@ -15,26 +15,25 @@ import {
   NotExposedError,
   ProtocolError,
   SerializeError,
-  UnknownObjectError,
 } from "../errors.ts";
+import { Handover, Holding } from "../objects/handover.ts";
 import type { Connection, Receiver } from "../wire/connection.ts";
 import type { Fields } from "../wire/frame.ts";
 import {
   type Call,
   firstMethod,
-  iteratorMethods,
   Kind,
-  pieceBytes,
   readCall,
   serverMethods,
   Target,
   writeJson,
 } from "../wire/protocol.ts";
-import { Cursor, type Portion } from "./cursor.ts";
+import { Cursor } from "./cursor.ts";
+import { Handles, OpenHandle } from "./handles.ts";
 import { isPromise } from "./invocation.ts";
 import type { Entry } from "./registry.ts";
 import { type Hold, Replies, type ReplyHost } from "./replies.ts";
-import { RunningCall } from "./running_call.ts";
+import { type CallOrigin, RunningCall } from "./running_call.ts";
 
 /** What a session needs of its server. */
 export interface SessionHost extends ReplyHost {
@@ -46,32 +45,28 @@ export interface SessionHost extends ReplyHost {
   sessionEnded(session: Session): void;
 }
 
-/** What a call gives whose method returned an iterator; `first` goes along with it. */
-class OpenIterator {
-  readonly handle: number;
-  readonly first: Portion;
-  constructor(handle: number, first: Portion) {
-    this.handle = handle;
-    this.first = first;
-  }
+/** One waiting or running call, as `debugInfo()` tells of it. */
+export interface CallInfo {
+  /** The session that calls. */
+  readonly session: string;
+  /** The method. */
+  readonly method: string;
+  /** Milliseconds since the call began. */
+  readonly time: number;
 }
 
-/** A portion of an iterator is cut where it would exceed this, as long as one item is left. */
-const maxPortionBytes = pieceBytes;
-
-/** What comes with an iterator that is read only when somebody asks for an item. */
-const notYet: Portion = { values: [], done: false };
+/** The most bytes of several things together, such as the items of one `getMany`. */
+const maxBatchBytes = 8 * 1024 * 1024;
 
 /** One client's session. */
-export class Session implements Receiver {
+export class Session implements Receiver, CallOrigin {
   /** Unique in its server. */
   readonly id: string;
   readonly #host: SessionHost;
   readonly #connection: Connection;
   readonly #replies: Replies;
-  readonly #handles = new Map<number, Cursor>();
+  readonly #handles = new Handles((value) => this.#replies.measure(value));
   readonly #running = new Map<number, RunningCall>();
-  #nextHandle = 1;
   #waiters = 0;
   #runningUserCalls = 0;
   #whenIdle: (() => void) | undefined;
@@ -107,9 +102,27 @@ export class Session implements Receiver {
       receipts: this.#replies.receipts,
       running: this.#running.size - this.#waiters,
       waiting: this.#waiters,
-      iterators: this.#handles.size,
+      ...this.#handles.count(),
       outputBytes: this.outputBytes,
     };
+  }
+
+  /** The calls of the session that wait for another caller, on the object. */
+  waitsOn(entry: Entry): CallInfo[] {
+    const now = performance.now();
+    return [...this.#running.values()].filter((call) => call.waits && call.entry === entry).map(
+      (call) => ({ session: this.id, method: call.name, time: now - call.start }),
+    );
+  }
+
+  /** The objects that calls of the session wait on. */
+  get waitedOn(): Entry[] {
+    return [...this.#running.values()].flatMap(({ waits, entry }) => waits && entry ? [entry] : []);
+  }
+
+  /** A call waits no more, and is answered later. */
+  settling(call: number): void {
+    if (!this.#connection.closed) this.#replies.settling(call);
   }
 
   /** Method tables that the client was told in its welcome. */
@@ -162,8 +175,7 @@ export class Session implements Receiver {
       call.cancelled = over;
       call.controller?.abort(over);
     }
-    for (const cursor of this.#handles.values()) ignoreFailure(() => cursor.return());
-    this.#handles.clear();
+    this.#handles.endAll();
     this.#replies.releaseAll();
     this.#whenIdle?.();
     this.#host.sessionEnded(this);
@@ -187,7 +199,7 @@ export class Session implements Receiver {
       const args = this.#arguments(call);
       running = this.#prepare(call);
       result = this.#start(call, args, running);
-      if (result instanceof Cursor) result = this.#open(result);
+      if (result instanceof Cursor) result = this.#handles.openCursor(result);
     } catch (error) {
       this.#replies.exception(call.id, error);
       return;
@@ -208,7 +220,7 @@ export class Session implements Receiver {
 
   #prepare(call: Call): RunningCall {
     const entry = call.target === Target.Object ? this.held(call.targetId) : undefined;
-    const running = new RunningCall(call, entry, this.id, this.#host.owner);
+    const running = new RunningCall(call, entry, this, this.#host.owner);
     // What is over at once may be what the others wait for.
     const takesTime = () => this.#host.owner.invoker.takesTime(entry!, call.method);
     if (this.#isOneTooMany(running) && takesTime()) throw this.#tooManyCalls();
@@ -231,7 +243,7 @@ export class Session implements Receiver {
       case Target.Object:
         return this.#host.owner.invoker.invoke(running.entry!, call.method, args, running);
       case Target.Handle:
-        return this.#callHandle(call.targetId, call.method);
+        return this.#handles.call(call.targetId, call.method, args);
       case Target.Server: {
         const method = serverMethods[call.method];
         if (method) return this.#host.callServer(this, method, args);
@@ -251,10 +263,10 @@ export class Session implements Receiver {
         ),
       );
     }
-    result.then((value) => value instanceof Cursor ? this.#open(value) : value).then(
+    result.then((value) => value instanceof Cursor ? this.#handles.openCursor(value) : value).then(
       (value) => {
         if (this.#settle(call)) this.#answer(call, value);
-        else if (value instanceof OpenIterator) this.#free(value.handle);
+        else this.#discard(value);
       },
       (error) => {
         if (this.#settle(call)) this.#reject(call, error);
@@ -285,83 +297,43 @@ export class Session implements Receiver {
     else this.#replies.exception(call.id, error);
   }
 
-  // Handles.
-
-  #callHandle(id: number, method: number): unknown {
-    const cursor = this.#handles.get(id);
-    if (iteratorMethods[method] === "return") {
-      this.#handles.delete(id);
-      return cursor?.return();
-    }
-    if (!cursor || iteratorMethods[method] !== "next") {
-      throw new UnknownObjectError(
-        `This session has no iterator ${id}: it is done or was returned`,
-      );
-    }
-    return this.#read(id, cursor);
-  }
-
-  /** The next portion; an iterator that fails or is done is freed. */
-  #read(id: number, cursor: Cursor): Portion | Promise<Portion> {
-    const fail = (error: unknown): never => {
-      this.#free(id);
-      throw error;
-    };
-    const send = (portion: Portion) => {
-      const sent = this.#cut(cursor, portion);
-      if (sent.done) this.#handles.delete(id);
-      return sent;
-    };
-    try {
-      const portion = cursor.next();
-      return portion instanceof Promise ? portion.then(send).catch(fail) : send(portion);
-    } catch (error) {
-      return fail(error);
-    }
-  }
-
-  /** Leaves in the cursor what would make a reply too long. */
-  #cut(cursor: Cursor, { values, done }: Portion): Portion {
-    while (values.length > 1 && this.#replies.measure(values) > maxPortionBytes) {
-      cursor.unread(values.splice(values.length >> 1));
-      done = false;
-    }
-    return { values, done };
-  }
-
-  /** A cursor becomes a handle of the session; one that reads ahead sends the first portion along. */
-  #open(cursor: Cursor): OpenIterator | Promise<OpenIterator> {
-    const handle = this.#nextHandle++;
-    this.#handles.set(handle, cursor);
-    const first = cursor.readAhead > 1 ? this.#read(handle, cursor) : notYet;
-    return first instanceof Promise
-      ? first.then((portion) => new OpenIterator(handle, portion))
-      : new OpenIterator(handle, first);
-  }
-
-  /** Ends an iterator that nobody reads any more. */
-  #free(handle: number): void {
-    const cursor = this.#handles.get(handle);
-    this.#handles.delete(handle);
-    if (cursor) ignoreFailure(() => cursor.return());
-  }
-
   // Answers.
 
   #answer(call: RunningCall, value: unknown): void {
     try {
-      if (value instanceof OpenIterator) {
-        const { handle, first } = value;
-        this.#replies.handle(call.id, first.done ? 0 : handle, first);
-      } else {
-        this.#replies.value(call.id, value);
-      }
+      if (value instanceof OpenHandle) this.#replies.handle(call.id, value);
+      else if (value instanceof Handover) this.#handOver(call, value);
+      else this.#replies.value(call.id, value);
     } catch (error) {
       // Whoever reads an iterator takes an error for its end.
-      if (value instanceof OpenIterator) this.#free(value.handle);
-      else if (call.target === Target.Handle) this.#free(call.targetId);
+      this.#discard(value);
+      if (call.target === Target.Handle) this.#handles.free(call.targetId);
       this.#replies.exception(call.id, explain(error, call));
     }
+  }
+
+  /** Sends as much of it at once as can be; the rest goes back. */
+  #handOver({ id }: RunningCall, handover: Handover): void {
+    for (let maxBytes: number | undefined = maxBatchBytes;;) {
+      const handle = handover instanceof Holding ? this.#handles.openHolding(handover) : undefined;
+      try {
+        if (handle) this.#replies.handle(id, handle, maxBytes);
+        else this.#replies.value(id, handover.content, maxBytes);
+        return;
+      } catch (error) {
+        if (handle) this.#handles.forget(handle.id);
+        if (!(error instanceof LimitExceededError)) throw error;
+        if (handover.shrink()) continue;
+        if (maxBytes === undefined) throw error;
+        maxBytes = undefined; // one thing alone may be larger
+      }
+    }
+  }
+
+  /** Nobody takes what a call gave. */
+  #discard(value: unknown): void {
+    if (value instanceof OpenHandle) this.#handles.free(value.id);
+    else if (value instanceof Handover) value.giveBack();
   }
 }
 
@@ -375,9 +347,4 @@ function explain(error: unknown, { entry, builtin, method }: RunningCall): unkno
     }" returned: ${error.message}; to share an object, name its typeid in methodToTypeid`,
     { cause: error.cause },
   );
-}
-
-/** Ends what belongs to a session that is over: nobody is left to be told of a failure. */
-function ignoreFailure(action: () => unknown): void {
-  Promise.resolve().then(action).catch(() => {});
 }

@@ -12,7 +12,7 @@ import { envelopeBytes } from "../limits.ts";
 import { fieldBytes, type Fields, type FrameWriter, jsonBytes, varintBytes } from "./frame.ts";
 
 /** Both ends must speak the same version. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** The first byte of every frame. */
 export const Kind = {
@@ -52,7 +52,7 @@ export const Target = {
   Server: 0,
   /** A shared object that the session holds. */
   Object: 1,
-  /** A handle that the session was given: an iterator, and later a grant or a lease. */
+  /** A handle that the session was given: an iterator, a grant, leases. */
   Handle: 2,
 } as const;
 
@@ -66,16 +66,25 @@ export const Status = {
   Handle: 2,
   /** The call was cancelled before it had an effect; only calls that wait are told so. */
   Cancelled: 3,
+  /** The call waits no more, and how it ended comes later: the server is not silent. */
+  Settling: 4,
 } as const;
 
-/** What a handle in a reply is. */
-export const HandleKind = { Iterator: 1, Grant: 2, Lease: 3 } as const;
+/**
+ * What a handle in a reply is, and so what comes with it: the first items of an iterator; fence and
+ * `abandoned` of a grant; value and attempt of each lease; the result of the call, whose items the
+ * session has to finish otherwise.
+ */
+export const HandleKind = { Iterator: 1, Grant: 2, Lease: 3, Items: 4 } as const;
 
-/** The methods of every iterator handle, by index. */
-export const iteratorMethods = ["next", "return"] as const;
+/** The methods of handles, by index. Each kind has its own; all have `return`: nobody takes it. */
+export const handleMethods = ["next", "return", "release", "ack", "nack"] as const;
 
-/** Methods that every object has, before those of its table. */
-export const universalMethods = ["str", "getValue", "iterate"] as const;
+/**
+ * Methods that every object has, before those of its table. `takeBack` gets what a wait gave when
+ * nobody waited any more.
+ */
+export const universalMethods = ["str", "getValue", "iterate", "takeBack"] as const;
 
 /** Index of the first method of an object's own table. */
 export const firstMethod: number = universalMethods.length;
@@ -103,6 +112,8 @@ export interface Method {
   readonly name: string;
   /** Position of the argument that holds `{ timeout, signal }`, if the method may wait for another caller. */
   readonly waitOptions?: number;
+  /** Position of the argument that may hold `{ guard }`, if the method can be bound to a grant. */
+  readonly guardOptions?: number;
 }
 
 /** What a client must know to build proxies of an object; the order of the methods is their index. */
@@ -259,7 +270,7 @@ export function writeReply(
 export function readReply(fields: Fields): Reply {
   const id = fields.varint();
   const status = fields.byte();
-  if (status > Status.Cancelled) throw new ProtocolError(`Unknown status of a reply: ${status}`);
+  if (status > Status.Settling) throw new ProtocolError(`Unknown status of a reply: ${status}`);
   const isHandle = status === Status.Handle;
   const handleKind = isHandle ? fields.byte() : 0;
   const handleId = isHandle ? fields.varint() : 0;

@@ -1,0 +1,160 @@
+/**
+ * What a queue gives to those who get: items that are theirs once they have arrived, or leases of
+ * items that come back if their session ends.
+ *
+ * Above: queue.ts. Below: handover.ts, store.ts.
+ *
+ * @module
+ */
+
+import { LeaseLostError, NotExposedError } from "../errors.ts";
+import { optionsOf } from "./arguments.ts";
+import { Handover, Holding, type HoldingMethod } from "./handover.ts";
+import { quoted } from "./represent.ts";
+import type { Item } from "./store.ts";
+import type { Clock } from "./waiting.ts";
+
+/** How the content of what is given is made of the items. */
+export type Shape = (items: readonly Item[]) => unknown;
+
+/** What takes items back. */
+export interface ItemSource {
+  /** Items that never arrived. */
+  restore(items: readonly Item[]): void;
+}
+
+/** Items that are the caller's once they have arrived. */
+export class Taken extends Handover {
+  readonly #source: ItemSource;
+  readonly #shape: Shape;
+  readonly #items: Item[];
+
+  constructor(source: ItemSource, items: Item[], shape: Shape) {
+    super();
+    this.#source = source;
+    this.#items = items;
+    this.#shape = shape;
+  }
+
+  get content(): unknown {
+    return this.#shape(this.#items);
+  }
+
+  giveBack(): void {
+    this.#source.restore(this.#items.splice(0));
+  }
+
+  override shrink(): boolean {
+    if (this.#items.length < 2) return false;
+    this.#source.restore(this.#items.splice(this.#items.length >> 1));
+    return true;
+  }
+}
+
+/** What a lease asks of its queue. */
+export interface LeaseSource {
+  /** The item is done with. */
+  finish(lease: Lease): void;
+  /** The item comes back, after the delay; `counts`: this was an attempt. */
+  takeBack(leases: readonly Lease[], counts: boolean, delay?: number): void;
+}
+
+/** One item that is out. */
+export class Lease {
+  readonly item: Item;
+  /** The session that has it. */
+  readonly owner: string;
+  readonly clock: Clock;
+  /** The holding that it came with. */
+  readonly batch: LeaseBatch;
+  /** The item is done with, or came back. */
+  over = false;
+
+  constructor(item: Item, owner: string, clock: Clock, batch: LeaseBatch) {
+    this.item = item;
+    this.owner = owner;
+    this.clock = clock;
+    this.batch = batch;
+  }
+}
+
+/** Who leases, and how it is told of its items. */
+export interface LeaseParts {
+  readonly source: LeaseSource;
+  readonly items: readonly Item[];
+  readonly owner: string;
+  readonly clock: Clock;
+  /** `Items`: the caller gets the values, and its session has the leases. */
+  readonly kind: "Lease" | "Items";
+  readonly shape: Shape;
+}
+
+/** The leases that one call gave. */
+export class LeaseBatch extends Holding {
+  readonly kind: "Lease" | "Items";
+  readonly leases: Lease[];
+  readonly #source: LeaseSource;
+  readonly #shape: Shape;
+
+  constructor({ source, items, owner, clock, kind, shape }: LeaseParts) {
+    super();
+    this.kind = kind;
+    this.#source = source;
+    this.#shape = shape;
+    this.leases = items.map((item) => new Lease(item, owner, clock, this));
+  }
+
+  get content(): unknown {
+    return this.#shape(this.leases.map(({ item }) => item));
+  }
+
+  get over(): boolean {
+    return this.leases.every((lease) => lease.over);
+  }
+
+  call(method: HoldingMethod, [index = 0, options]: readonly unknown[]): void {
+    const lease = this.leases[index as number];
+    if (!lease || method === "release") {
+      throw new NotExposedError(`A lease has no method "${method}" of item ${quoted(index)}`);
+    }
+    const delay = delayOf(options);
+    if (lease.over) {
+      throw new LeaseLostError(
+        `Cannot ${method} the item: its lease is over, somebody else finished the item with taskDone()`,
+      );
+    }
+    if (method === "ack") this.#source.finish(lease);
+    else this.#source.takeBack([lease], true, delay);
+  }
+
+  giveBack(): void {
+    this.#source.takeBack(this.#out(), false);
+  }
+
+  abandon(): void {
+    this.#source.takeBack(this.#out(), true);
+  }
+
+  override shrink(): boolean {
+    if (this.leases.length < 2) return false;
+    this.#source.takeBack(this.leases.splice(this.leases.length >> 1), false);
+    return true;
+  }
+
+  /** A lease ended otherwise than by the session. */
+  lost(): void {
+    if (this.over) this.onOver?.();
+  }
+
+  #out(): Lease[] {
+    return this.leases.filter((lease) => !lease.over);
+  }
+}
+
+function delayOf(options: unknown): number {
+  const { delay = 0 } = optionsOf(options, ["delay"], "lease.nack()");
+  if (typeof delay === "number" && delay >= 0 && delay < Infinity) return delay;
+  throw new RangeError(
+    `lease.nack() needs a delay of 0 or more milliseconds, got ${quoted(delay)}`,
+  );
+}

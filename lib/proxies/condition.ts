@@ -1,0 +1,129 @@
+/**
+ * What of the condition runs where the proxy is: its guards, and the predicates that it waits for.
+ *
+ * Above: methods.ts. Below: lock.ts, call.ts.
+ *
+ * @module
+ */
+
+import { checkedOptions, show } from "../call_options.ts";
+import { TimeoutError } from "../errors.ts";
+import type { ConditionGuard, Woken } from "../objects/condition.ts";
+import type { GuardLike } from "../objects/lock.ts";
+import type { WaitOptions } from "../objects/waiting.ts";
+import { stateOf } from "../proxy_state.ts";
+import { askByName, fenceOf } from "./call.ts";
+import type { Handle } from "./handle.ts";
+import { acquiring, type LocalMethods, LockGuard, RLockGuard } from "./lock.ts";
+
+/** What changes when a condition takes the lock again. */
+interface Grant {
+  fence: number;
+  abandoned: boolean;
+}
+
+/** See {@linkcode ConditionGuard}. */
+class ConditionLockGuard extends RLockGuard implements ConditionGuard {
+  wait(options?: WaitOptions): Promise<void> {
+    return wait(this.proxy, this, options);
+  }
+
+  waitFor<T>(predicate: () => T | Promise<T>, options?: WaitOptions): Promise<T> {
+    return waitFor(this.proxy, this, predicate, options);
+  }
+
+  notify(n?: number): Promise<void> {
+    return notify(this.proxy, this, n);
+  }
+
+  notifyAll(): Promise<void> {
+    return notifyAll(this.proxy, this);
+  }
+
+  protected override again(handle: Handle): ConditionGuard {
+    return new ConditionLockGuard(this.proxy, handle);
+  }
+}
+
+/** The methods of a condition that run where its proxy is. */
+export const conditionMethods: LocalMethods = {
+  ...acquiring((proxy, handle) => new ConditionLockGuard(proxy, handle), true),
+  wait(guard: GuardLike, options?: WaitOptions) {
+    return wait(this, guard, options);
+  },
+  waitFor(guard: GuardLike, predicate: () => unknown, options?: WaitOptions) {
+    return waitFor(this, guard, predicate, options);
+  },
+  notify(guard: GuardLike, n?: number) {
+    return notify(this, guard, n);
+  },
+  notifyAll(guard: GuardLike) {
+    return notifyAll(this, guard);
+  },
+};
+
+async function wait(proxy: object, guard: GuardLike, options?: WaitOptions): Promise<void> {
+  await sleep(proxy, renewable(guard, "condition.wait()"), options);
+}
+
+/** Waits; whatever the outcome, the grant is renewed. */
+async function sleep(proxy: object, grant: Grant, options?: WaitOptions): Promise<void> {
+  const view = stateOf(proxy)?.options;
+  let woken: Woken;
+  try {
+    woken = await askByName(proxy, "wait", [grant.fence, options]) as Woken;
+  } catch (error) {
+    // What has no outcome of its own may yet have taken the lock again.
+    const { fence, abandoned } = (error ?? {}) as Partial<Grant>;
+    if (fence !== undefined) Object.assign(grant, { fence, abandoned });
+    throw error;
+  }
+  const { fence, abandoned, outcome } = woken;
+  Object.assign(grant, { fence, abandoned });
+  if (outcome === "aborted") throw (options?.signal ?? view?.signal)?.reason;
+  if (outcome === "late") {
+    const timeout = options?.timeout ?? view?.timeout;
+    throw new TimeoutError(`Nobody notified the condition in ${timeout} ms`);
+  }
+}
+
+async function waitFor<T>(
+  proxy: object,
+  guard: GuardLike,
+  predicate: () => T | Promise<T>,
+  options: WaitOptions = {},
+): Promise<T> {
+  if (typeof predicate !== "function") {
+    throw new TypeError(`condition.waitFor() needs a function, got ${show(predicate)}`);
+  }
+  const { timeout = stateOf(proxy)?.options?.timeout ?? Infinity, signal } = checkedOptions(
+    options,
+  );
+  const end = performance.now() + timeout;
+  const grant = renewable(guard, "condition.waitFor()");
+  for (;;) {
+    const value = await predicate();
+    if (value) return value;
+    try {
+      await sleep(proxy, grant, { timeout: Math.max(0, end - performance.now()), signal });
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      const last = await predicate();
+      if (last) return last;
+      throw new TimeoutError(`What the condition is for did not come true in ${timeout} ms`);
+    }
+  }
+}
+
+async function notify(proxy: object, guard: GuardLike, n?: number): Promise<void> {
+  await askByName(proxy, "notify", [fenceOf(guard, "condition.notify()"), n]);
+}
+
+async function notifyAll(proxy: object, guard: GuardLike): Promise<void> {
+  await askByName(proxy, "notifyAll", [fenceOf(guard, "condition.notifyAll()")]);
+}
+
+/** What is renewed with the grant: the guard, where it is one and not only a fence. */
+function renewable(guard: GuardLike, what: string): Grant {
+  return guard instanceof LockGuard ? guard : { fence: fenceOf(guard, what), abandoned: false };
+}

@@ -1,0 +1,207 @@
+/**
+ * What of the queues runs where the proxy is: leases, the handlers of `consume`, and iteration.
+ *
+ * Above: methods.ts. Below: call.ts, handle.ts.
+ *
+ * @module
+ */
+
+import { checkedOptions, checkObject, show } from "../call_options.ts";
+import { LeaseLostError, QueueShutDownError } from "../errors.ts";
+import type {
+  ConsumeOptions,
+  GetOptions,
+  Lease,
+  NackOptions,
+  QueueMethods,
+} from "../objects/queue_proxy.ts";
+import { askByName } from "./call.ts";
+import { Handle, unlessClosed } from "./handle.ts";
+import type { LocalMethods } from "./lock.ts";
+
+interface LeaseContent {
+  readonly value: unknown;
+  readonly attempt: number;
+}
+
+/** See {@linkcode Lease}. */
+class QueueLease implements Lease<unknown> {
+  readonly value: unknown;
+  readonly attempt: number;
+  readonly #handle: Handle;
+  readonly #index: number;
+  #end: { method: "ack" | "nack"; done: Promise<void> } | undefined;
+
+  constructor(handle: Handle, { value, attempt }: LeaseContent, index: number) {
+    this.value = value;
+    this.attempt = attempt;
+    this.#handle = handle;
+    this.#index = index;
+  }
+
+  /** Whether it was acknowledged or given back. */
+  get over(): boolean {
+    return this.#end !== undefined;
+  }
+
+  ack(): Promise<void> {
+    return this.#finish("ack", [this.#index]);
+  }
+
+  async nack(options?: NackOptions): Promise<void> {
+    if (options !== undefined) checkObject(options, "{ delay }");
+    await this.#finish("nack", options ? [this.#index, options] : [this.#index]);
+  }
+
+  /** Gives it back as if it had not been given. */
+  async return(): Promise<void> {
+    await this.#handle.call("return", []);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.over) await this.nack().catch(unlessClosed);
+  }
+
+  #finish(method: "ack" | "nack", args: unknown[]): Promise<void> {
+    this.#end ??= { method, done: this.#handle.call(method, args).then(() => {}) };
+    if (this.#end.method === method) return this.#end.done;
+    return Promise.reject(
+      new LeaseLostError(
+        `Cannot ${method} the item: its lease is over, ${this.#end.method}() was called before`,
+      ),
+    );
+  }
+}
+
+/** The methods of a queue that run where its proxy is. */
+export const queueMethods: LocalMethods = {
+  async get(options?: GetOptions) {
+    const given = await askByName(this, "get", [options]);
+    return isLease(given) ? leasesOf(given)[0] : valueOf(given);
+  },
+  async tryGet(options?: GetOptions) {
+    const given = await askByName(this, "tryGet", [options]);
+    return isLease(given) ? leasesOf(given)[0] : valueOf(given);
+  },
+  async getMany(max: number, options?: GetOptions) {
+    const given = await askByName(this, "getMany", [max, options]);
+    return isLease(given) ? leasesOf(given) : valueOf(given);
+  },
+  async consume(handler: Handler, options: ConsumeOptions<unknown> = {}) {
+    await new Consumer(this as QueueMethods<unknown>, handler, options).run();
+  },
+  async *[Symbol.asyncIterator]() {
+    for (;;) {
+      let item: unknown;
+      try {
+        item = await (this as QueueMethods<unknown>).get();
+      } catch (error) {
+        if (error instanceof QueueShutDownError) return;
+        throw error;
+      }
+      yield item;
+    }
+  },
+};
+
+function isLease(given: unknown): given is Handle {
+  return given instanceof Handle && given.kind === "Lease";
+}
+
+function leasesOf(handle: Handle): QueueLease[] {
+  return (handle.content as LeaseContent[]).map((lease, i) => new QueueLease(handle, lease, i));
+}
+
+function valueOf(given: unknown): unknown {
+  return given instanceof Handle ? given.content : given;
+}
+
+type Handler = (value: unknown, lease: Lease<unknown>) => unknown;
+
+/** One `consume`: takes items until the queue is done, it is told to stop, or something fails. */
+class Consumer {
+  readonly #queue: QueueMethods<unknown>;
+  readonly #handler: Handler;
+  readonly #concurrency: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onError: ConsumeOptions<unknown>["onError"];
+  readonly #stop = new AbortController();
+
+  constructor(queue: QueueMethods<unknown>, handler: Handler, options: ConsumeOptions<unknown>) {
+    checkObject(options, "{ concurrency, signal }");
+    const { concurrency = 1, signal, onError } = options;
+    if (typeof handler !== "function") {
+      throw new TypeError(`consume() needs a function as handler, got ${show(handler)}`);
+    }
+    if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+      throw new RangeError(
+        `consume() needs a "concurrency" of 1 or more, got ${show(concurrency)}`,
+      );
+    }
+    if (onError !== undefined && typeof onError !== "function") {
+      throw new TypeError(`consume() needs a function as "onError", got ${show(onError)}`);
+    }
+    this.#queue = queue;
+    this.#handler = handler;
+    this.#concurrency = concurrency;
+    this.#signal = checkedOptions({ signal }).signal;
+    this.#onError = onError;
+  }
+
+  async run(): Promise<void> {
+    if (this.#signal?.aborted) return;
+    const stop = () => this.#stop.abort();
+    this.#signal?.addEventListener("abort", stop, { once: true });
+    const ends = await Promise.allSettled(
+      Array.from({ length: this.#concurrency }, () => this.#takeAll()),
+    );
+    this.#signal?.removeEventListener("abort", stop);
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  }
+
+  async #takeAll(): Promise<void> {
+    try {
+      for (let lease = await this.#next(); lease; lease = await this.#next()) {
+        await this.#handle(lease);
+      }
+    } catch (error) {
+      this.#stop.abort();
+      throw error;
+    }
+  }
+
+  async #next(): Promise<QueueLease | undefined> {
+    const { signal } = this.#stop;
+    if (signal.aborted) return undefined;
+    try {
+      const lease = await this.#queue.get({ lease: true, signal }) as QueueLease;
+      if (!signal.aborted) return lease;
+      await lease.return();
+      return undefined;
+    } catch (error) {
+      if (signal.aborted || error instanceof QueueShutDownError) return undefined;
+      throw error;
+    }
+  }
+
+  async #handle(lease: QueueLease): Promise<void> {
+    try {
+      await this.#handler(lease.value, lease);
+    } catch (error) {
+      if (!lease.over) await this.#settle(lease, () => lease.nack());
+      this.#onError?.(error, lease);
+      return;
+    }
+    if (!lease.over) await this.#settle(lease, () => lease.ack());
+  }
+
+  /** A lease that somebody else has ended is no reason to stop. */
+  async #settle(lease: QueueLease, end: () => Promise<void>): Promise<void> {
+    try {
+      await end();
+    } catch (error) {
+      if (!(error instanceof LeaseLostError)) throw error;
+      this.#onError?.(error, lease);
+    }
+  }
+}
