@@ -12,10 +12,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import process from "node:process";
-import { type DictProxy, Manager } from "../mod.ts";
+import { type DictProxy, type LockProxy, Manager } from "../mod.ts";
 import { currentRuntime } from "../tests/support/runtimes.ts";
 import { type Contender, measure, ratio, type Times, undisturbed } from "./measure.ts";
-import { type Peer, startEcho, startPython, startRedis } from "./peers.ts";
+import { type Peer, startEcho, startPython, startRedis, startRival } from "./peers.ts";
 
 const warmUps = 10;
 const sequential = 500;
@@ -46,6 +46,9 @@ const goals: readonly Goal[] = [
     below: "ioredis HSET together",
     atMost: 1 / 3,
   },
+  { name: "lock handover / set", above: "lock handover", below: "dict.set", atMost: 1.5 },
+  // Two round trips, and what the release costs the processor, for which nobody waits.
+  { name: "withLock and set / set", above: "withLock and set", below: "dict.set", atMost: 2.5 },
   { name: "sequential / Python", above: "dict.set", below: "Python DictProxy set", atMost: 1 },
 ];
 
@@ -59,10 +62,11 @@ function repeat(name: string, count: number, call: () => Promise<unknown>): Cont
   };
 }
 
-function smallCalls(dict: DictProxy<string, unknown>): Contender[] {
+function smallCalls(dict: DictProxy<string, unknown>, lock: LockProxy): Contender[] {
   const set = () => dict.set("key", 1);
   return [
     repeat("dict.set", sequential, set),
+    repeat("withLock and set", sequential, () => lock.withLock(set)),
     {
       name: "dict.set together",
       count: together,
@@ -86,19 +90,22 @@ async function run(rounds: number): Promise<Times> {
   const manager = await Manager.start();
   try {
     const dict = await manager.dict<string, unknown>();
+    const lock = await manager.lock();
     const bare = await startEcho(directory, [
       { name: "echo", count: sequential, inBytes: callBytes, outBytes: replyBytes },
       { name: "bare put", count: bulk, inBytes: bulkBytes, outBytes: replyBytes },
       { name: "bare get", count: bulk, inBytes: callBytes, outBytes: bulkBytes },
     ]);
     peers.push(bare);
-    for (const peer of [await startRedis(directory, together), await startPython(sequential)]) {
+    const rival = await startRival(manager, sequential / 5);
+    const optional = [await startRedis(directory, together), await startPython(sequential)];
+    for (const peer of [rival, ...optional]) {
       if (peer) peers.push(peer);
     }
     const [echo, ...bareBulk] = bare.contenders;
     const others = peers.slice(1).flatMap((peer) => peer.contenders);
     return new Map([
-      ...await measure([echo!, ...smallCalls(dict), ...others], rounds, warmUps),
+      ...await measure([echo!, ...smallCalls(dict, lock), ...others], rounds, warmUps),
       ...await measure([...bareBulk, ...bulkCalls(dict)], Math.ceil(rounds / 3), warmUps),
     ]);
   } finally {

@@ -1,8 +1,8 @@
 /**
- * What the library is compared with: a bare socket always; redis and Python's manager where they are
- * installed. Each runs in a process of its own, over a Unix socket.
+ * What the library is compared with: a bare socket and a rival for a lock always; redis and Python's
+ * manager where they are installed. Each runs in a process of its own, over a Unix socket.
  *
- * Above: main.ts. Below: measure.ts, echo_server.ts.
+ * Above: main.ts. Below: measure.ts, echo_server.ts, rival.ts.
  *
  * @module
  */
@@ -11,7 +11,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
+import process from "node:process";
 import { createInterface } from "node:readline";
+import { exportProxy, type Manager } from "../mod.ts";
 import { currentRuntime, runtimeCommand } from "../tests/support/runtimes.ts";
 import type { Contender } from "./measure.ts";
 
@@ -138,6 +140,40 @@ export async function startPython(count: number): Promise<Peer | undefined> {
     contenders: [{ name: "Python DictProxy set", count, run }],
     close: () => child.stdin!.end(),
   };
+}
+
+/**
+ * Another process of this library, to hand locks over: each waits for a lock that the other has. A
+ * round trip is two handovers: this process releases its lock, the rival has it and releases its own.
+ */
+export async function startRival(manager: Manager, count: number): Promise<Peer> {
+  const [ours, theirs] = [await manager.lock(), await manager.lock()];
+  const tickets = [await exportProxy(ours), await exportProxy(theirs)];
+  const script = new URL("./rival.ts", import.meta.url);
+  const { command, args } = runtimeCommand(currentRuntime, script, tickets);
+  const env = { ...process.env, ...manager.env };
+  const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "inherit"], detached: true });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const swap = async () => {
+    const guard = await ours.acquire();
+    child.stdin.write("go\n");
+    await lines.next(); // it has its lock, and waits for ours
+    const acquiring = theirs.acquire();
+    await manager.numberOfObjects(); // the server knows that we wait
+    const start = performance.now();
+    guard.release();
+    const won = await acquiring;
+    const time = performance.now() - start;
+    await won.release();
+    await lines.next(); // it has released ours
+    return time / 2;
+  };
+  const run = async () => {
+    let time = 0;
+    for (let i = 0; i < count; i++) time += await swap();
+    return time;
+  };
+  return { contenders: [{ name: "lock handover", count, run }], close: () => child.stdin.end() };
 }
 
 /** Starts a program and waits until its stdout says that it is ready; undefined if it cannot or does not. */

@@ -85,24 +85,17 @@ class Spoken {
   }
 }
 
+const queueMethods = {
+  ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
+  ...{ shutdown: 1, consume: 1, dead: 1 },
+};
+
 /** The methods of each proxy of what is waited for. Compiles only if none is missing or too much. */
 const waitedFor = {
-  queue: methodsOf<QueueProxy>({
-    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
-    ...{ shutdown: 1, consume: 1, dead: 1 },
-  }),
-  lifoQueue: methodsOf<QueueProxy>({
-    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
-    ...{ shutdown: 1, consume: 1, dead: 1 },
-  }),
-  priorityQueue: methodsOf<PriorityQueueProxy>({
-    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
-    ...{ shutdown: 1, consume: 1, dead: 1 },
-  }),
-  joinableQueue: methodsOf<JoinableQueueProxy>({
-    ...{ put: 1, get: 1, tryPut: 1, tryGet: 1, putMany: 1, getMany: 1, size: 1, empty: 1, full: 1 },
-    ...{ shutdown: 1, consume: 1, dead: 1, taskDone: 1, join: 1 },
-  }),
+  queue: methodsOf<QueueProxy>(queueMethods),
+  lifoQueue: methodsOf<QueueProxy>(queueMethods),
+  priorityQueue: methodsOf<PriorityQueueProxy>(queueMethods),
+  joinableQueue: methodsOf<JoinableQueueProxy>({ ...queueMethods, taskDone: 1, join: 1 }),
   lock: methodsOf<LockProxy>({ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1 }),
   rlock: methodsOf<RLockProxy>({ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1 }),
   rwLock: methodsOf<RWLockProxy>({ acquire: 1, tryAcquire: 1, withLock: 1, release: 1, locked: 1 }),
@@ -124,7 +117,7 @@ const waitedFor = {
   rateLimiter: methodsOf<RateLimiterProxy>({ acquire: 1, tryAcquire: 1 }),
 };
 
-function methodsOf<P extends ProxyBase>(methods: Record<keyof Named<P>, 1>): string[] {
+function methodsOf<P extends ProxyBase>(methods: Record<keyof Named<P>, number>): string[] {
   return Object.keys(methods).sort();
 }
 

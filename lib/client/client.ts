@@ -391,17 +391,10 @@ export class Client implements ProxyOwner, Receiver {
   /** A reply that nobody takes gives back all that it brought. */
   #refuse(reply: Reply): void {
     const callee = this.#pending.takeAbandoned(reply.id);
-    if (callee && reply.status === Status.Value && reply.payload.length > 0) {
-      return this.#takeBack(reply, callee);
+    if (callee && reply.status === Status.Value) {
+      return this.#handles.takeBack(callee, this.#decode(reply));
     }
     this.#holds.refuse(reply.references);
     if (reply.status === Status.Handle) this.#handles.giveBack(reply.handleId);
-  }
-
-  /** What a wait gave after it was given up goes back to where it came from. */
-  #takeBack(reply: Reply, { target, id, typeid, method }: Callee): void {
-    const index = universalMethods.indexOf("takeBack");
-    const sent = this.#call({ target, id, index, typeid, method }, [method, this.#decode(reply)]);
-    sent.catch((error) => debug("not taken back", () => `${typeid}.${method}: ${error}`));
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Handles that a session was given - iterators, grants, leases - as what the caller of a method
- * receives. The mirror image of server/handles.ts.
+ * receives, and how what nobody takes goes back. The mirror image of server/handles.ts.
  *
  * Above: client.ts. Below: iterator.ts, proxies/handle.ts and whoever sends the requests.
  *
@@ -8,9 +8,16 @@
  */
 
 import type { CallOptions } from "../call_options.ts";
+import { debug } from "../debug.ts";
 import { ProtocolError } from "../errors.ts";
 import { Handle, type HandleMethod, unlessClosed } from "../proxies/handle.ts";
-import { HandleKind, handleMethods, type Reply, Target } from "../wire/protocol.ts";
+import {
+  HandleKind,
+  handleMethods,
+  type Reply,
+  Target,
+  universalMethods,
+} from "../wire/protocol.ts";
 import { type Items, RemoteIterator } from "./iterator.ts";
 import type { Callee } from "./pending.ts";
 
@@ -41,6 +48,14 @@ export class Handles {
   giveBack(id: number): void {
     if (id === 0) return;
     this.#request(id, "return", { typeid: "handle", method: "return" }).catch(nothing);
+  }
+
+  /** What a wait gave after it was given up goes back to where it came from. */
+  takeBack({ target, id, typeid, method }: Callee, result: unknown): void {
+    const index = universalMethods.indexOf("takeBack");
+    this.#call({ target, id, index, typeid, method }, [method, result]).catch((error) => {
+      debug("not taken back", () => `${typeid}.${method}: ${error}`);
+    });
   }
 
   #iterator(id: number, first: Items, { method, options }: Callee): RemoteIterator {

@@ -115,6 +115,7 @@ export class PendingCalls {
 
   /** Takes all calls out, in the order in which they were issued. */
   takeAll(): PendingCall[] {
+    this.#abandoned.clear();
     return [...this.#calls.keys()].map((id) => this.take(id)!);
   }
 

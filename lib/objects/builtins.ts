@@ -150,27 +150,32 @@ const anyQueue = {
   // What tries takes no time, but as with a wait an abort that comes too late loses no item.
   waits: { put: 1, putMany: 1, get: 0, getMany: 1, tryGet: 0 },
   iterables: { putMany: [0] },
-  takeBack: (referent: Queue, method: string, result: unknown) =>
-    referent.takeBackResult(method, result),
   describe: (referent: Queue) => ({ queue: referent.describe() }),
 };
 
-const queue: Definition = {
+/** What the queues have in common whose items are the getter's at once. */
+const plainQueue = {
   ...anyQueue,
+  takeBack: (referent: Queue, method: string, result: unknown) =>
+    referent.takeBackResult(method, result),
+};
+
+const queue: Definition = {
+  ...plainQueue,
   create: (...args) => new Queue(...atMost<[QueueOptions?]>(args, 1, "queue(options)")),
   class: Queue,
   proxyName: "QueueProxy",
 };
 
 const lifoQueue: Definition = {
-  ...anyQueue,
+  ...plainQueue,
   create: (...args) => new LifoQueue(...atMost<[QueueOptions?]>(args, 1, "lifoQueue(options)")),
   class: LifoQueue,
   proxyName: "LifoQueueProxy",
 };
 
 const priorityQueue: Definition = {
-  ...anyQueue,
+  ...plainQueue,
   create: (...args) =>
     new PriorityQueue(...atMost<[QueueOptions?]>(args, 1, "priorityQueue(options)")),
   class: PriorityQueue,
