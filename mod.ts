@@ -1,7 +1,7 @@
 /**
  * Shared objects for the processes of one machine, or more: Python's `multiprocessing` managers and
- * proxies for Deno, Bun and Node. A manager starts a server process, which holds lists, dicts, sets,
- * values and your own classes; any process uses them through typed async proxies.
+ * proxies for Deno, Bun and Node. A manager starts a server process, which holds lists, dicts, queues,
+ * locks and your own classes; any process uses them through typed async proxies.
  *
  * @example
  * ```ts

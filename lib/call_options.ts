@@ -1,7 +1,7 @@
 /**
  * The options of calls and tickets, and the checks of them: a bad one is refused, never ignored.
  *
- * Above: proxy.ts, manager/facade.ts. Below: nothing.
+ * Above: proxy.ts, proxies/, client/, manager/facade.ts. Below: nothing.
  *
  * @module
  */

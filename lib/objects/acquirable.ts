@@ -15,7 +15,7 @@ import { type Claim, Grant, type GrantSource } from "./grant.ts";
 import type { Ledger, LedgerGrant, LedgerWait } from "./ledger.ts";
 import { Line, type Place } from "./line.ts";
 import { quoted } from "./represent.ts";
-import { lateText, Wait, type WaitingCaller } from "./waiting.ts";
+import { lateText, Wait, type WaitingCaller, waitOptions } from "./waiting.ts";
 
 /** What a caller asks for. */
 export interface Request {
@@ -96,7 +96,7 @@ export abstract class Acquirable implements GrantSource {
 
   /** Ends a grant without its guard. */
   release(options: unknown, caller: WaitingCaller): void {
-    const { fence } = optionsOf(options, ["fence"], `${this.name}.release()`);
+    const { fence } = optionsOf(options, ["fence"], `To release ${this.name}`);
     const grant = fence === undefined ? this.releasable(caller) : this.#holder(fence, caller);
     if (!grant) {
       throw new NotOwnerError(
@@ -192,11 +192,12 @@ export abstract class Acquirable implements GrantSource {
     const { holding = [], endless = false, scoped = false, mode, reenter } = optionsOf(
       options,
       ["holding", "endless", "scoped", "mode", "reenter"],
-      `${this.name}.acquire()`,
+      `To acquire ${this.name}`,
+      [...waitOptions, "holding", "mode"],
     );
     if (!Array.isArray(holding) || !holding.every(Number.isSafeInteger)) {
       throw new TypeError(
-        `${this.name}.acquire() needs a guard as "holding", got ${quoted(holding)}`,
+        `To acquire ${this.name} needs a guard as "holding", got ${quoted(holding)}`,
       );
     }
     return {

@@ -33,11 +33,15 @@ export function position(index: unknown, length: number, what: string): number |
   return found >= 0 && found < length ? found : undefined;
 }
 
-/** The options of a call, an object or absent; an unknown one is TypeError, as is anything else. */
+/**
+ * The options of a call, an object or absent; an unknown one is TypeError, as is anything else. `shown`
+ * are those that the caller may name; of the others the library itself makes use.
+ */
 export function optionsOf(
   value: unknown,
   names: readonly string[],
   what: string,
+  shown: readonly string[] = names,
 ): Record<string, unknown> {
   if (value === undefined) return {};
   if (!isPlainObject(value)) {
@@ -45,7 +49,8 @@ export function optionsOf(
   }
   for (const name of Object.keys(value)) {
     if (names.includes(name)) continue;
-    throw new TypeError(`${what} has no option "${name}": the options are ${names.join(", ")}`);
+    const has = shown.length === 0 ? "it has none" : `its options are ${shown.join(", ")}`;
+    throw new TypeError(`${what} has no option "${name}": ${has}`);
   }
   return value as Record<string, unknown>;
 }

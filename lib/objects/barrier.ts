@@ -10,7 +10,13 @@ import { BrokenBarrierError } from "../errors.ts";
 import { count, optionsOf } from "./arguments.ts";
 import type { ProxyBase } from "./proxy_base.ts";
 import { quoted } from "./represent.ts";
-import { lateFor, type WaitingCaller, WaitingLine, type WaitOptions } from "./waiting.ts";
+import {
+  checkWaitOptions,
+  lateFor,
+  type WaitingCaller,
+  WaitingLine,
+  type WaitOptions,
+} from "./waiting.ts";
 
 /** How a barrier behaves. */
 export interface BarrierOptions {
@@ -74,7 +80,7 @@ export class Barrier {
 
   /** See {@linkcode BarrierProxy.wait}. */
   wait(options: unknown, caller: WaitingCaller): number | Promise<number> {
-    optionsOf(options, [], "barrier.wait()");
+    checkWaitOptions(options, "barrier.wait()");
     if (this.#broken) throw broken("it was aborted, or a party gave up");
     const before = this.#waiting.size;
     if (before === this.#parties - 1) {

@@ -10,15 +10,17 @@
 import { LimitExceededError, NotOwnerError, TimeoutError } from "../errors.ts";
 import type { Acquirable } from "./acquirable.ts";
 import { count } from "./arguments.ts";
-import { type Grant, takenAway } from "./grant.ts";
+import type { Grant } from "./grant.ts";
 import { Line, type Place } from "./line.ts";
 import { type GuardLike, Lock } from "./lock.ts";
 import { type ReentrantGuard, RLock, type RLockProxy } from "./rlock.ts";
 import { quoted } from "./represent.ts";
-import { isGone, Wait, type WaitingCaller, type WaitOptions } from "./waiting.ts";
+import { checkWaitOptions, isGone, Wait, type WaitingCaller, type WaitOptions } from "./waiting.ts";
 
 /** A guard that a condition gave: what needs a guard is a method of it. */
-export interface ConditionGuard extends ReentrantGuard {
+export interface ConditionGuard extends Omit<ReentrantGuard, "acquire"> {
+  /** Enters an rlock again, at once; a plain lock cannot be: NotOwnerError. */
+  acquire(): Promise<ConditionGuard>;
   /** See {@linkcode ConditionProxy.wait}. */
   wait(options?: WaitOptions): Promise<void>;
   /** See {@linkcode ConditionProxy.waitFor}. */
@@ -143,7 +145,8 @@ export class Condition {
   }
 
   /** See {@linkcode ConditionProxy.wait}. */
-  wait(fence: unknown, _options: unknown, caller: WaitingCaller): Promise<Woken> {
+  wait(fence: unknown, options: unknown, caller: WaitingCaller): Promise<Woken> {
+    checkWaitOptions(options, "condition.wait()");
     const grant = this.#grant(fence, caller, "wait");
     if (caller.signal.aborted) throw caller.signal.reason;
     return new Sleep(this.#lock, this.#sleepers, grant, caller).promise;
@@ -235,7 +238,10 @@ class Sleep implements Sleeper {
   #ended(): void {
     this.#sleepers.remove(this.#place);
     this.#wait.resolve();
-    this.#reject(this.#failure ?? takenAway());
+    this.#reject(
+      this.#failure ??
+        new NotOwnerError("The guard was released while it waited for the condition"),
+    );
     // Somebody who can go on is notified instead.
     if (this.#outcome === "notified") this.#sleepers.shift()?.wake();
   }

@@ -6,9 +6,15 @@
  * @module
  */
 
-import { count, optionsOf } from "./arguments.ts";
+import { count } from "./arguments.ts";
 import type { ProxyBase } from "./proxy_base.ts";
-import { lateFor, type WaitingCaller, WaitingLine, type WaitOptions } from "./waiting.ts";
+import {
+  checkWaitOptions,
+  lateFor,
+  type WaitingCaller,
+  WaitingLine,
+  type WaitOptions,
+} from "./waiting.ts";
 
 /**
  * A count in the server that goes down to 0, once. Python has none; Java: `CountDownLatch`.
@@ -63,7 +69,7 @@ export class CountDownLatch {
 
   /** See {@linkcode CountDownLatchProxy.wait}. */
   wait(options: unknown, caller: WaitingCaller): void | Promise<void> {
-    optionsOf(options, [], "latch.wait()");
+    checkWaitOptions(options, "latch.wait()");
     if (this.#count === 0) return;
     return this.#waiting.join(caller, undefined, lateFor(caller, "The wait for the latch"));
   }

@@ -6,9 +6,14 @@
  * @module
  */
 
-import { optionsOf } from "./arguments.ts";
 import type { ProxyBase } from "./proxy_base.ts";
-import { lateFor, type WaitingCaller, WaitingLine, type WaitOptions } from "./waiting.ts";
+import {
+  checkWaitOptions,
+  lateFor,
+  type WaitingCaller,
+  WaitingLine,
+  type WaitOptions,
+} from "./waiting.ts";
 
 /**
  * A flag in the server, at first not set. Python: `Event`.
@@ -64,7 +69,7 @@ export class SharedEvent {
 
   /** See {@linkcode EventProxy.wait}. */
   wait(options: unknown, caller: WaitingCaller): void | Promise<void> {
-    optionsOf(options, [], "event.wait()");
+    checkWaitOptions(options, "event.wait()");
     if (this.#isSet) return;
     return this.#waiting.join(caller, undefined, lateFor(caller, "The wait for the event"));
   }

@@ -48,8 +48,9 @@ export interface GuardOptions {
 export interface AcquireOptions extends WaitOptions {
   /**
    * A grant that this task has and keeps meanwhile, so that a circle of tasks that wait for each
-   * other is refused. Default: those of the `withLock` callbacks around it; `null`: none, for a task
-   * that a callback started and does not wait for.
+   * other is refused, and an rlock of which it is the grant is entered again. Default: those of the
+   * `withLock` callbacks around it; `null`: none, for a task that a callback started and does not wait
+   * for.
    */
   holding?: Guard | null;
 }
@@ -62,7 +63,7 @@ export interface TryAcquireOptions {
 
 /** Which grant a bare release ends. */
 export interface ReleaseOptions {
-  /** The fence of the grant; another one is left alone. */
+  /** The fence of the grant; another one is left alone. A guard is such an object. */
   fence?: number;
 }
 

@@ -2,7 +2,7 @@
  * The queues: first in first out, last in first out, by priority; referents. Items wait for getters
  * and getters for items, both in order; what is leased comes back when its session ends.
  *
- * Above: the table of built-in typeids, joinable_queue.ts. Below: store.ts, lease.ts, waiting.ts; the
+ * Above: the table of built-in typeids, queues.ts. Below: store.ts, lease.ts, waiting.ts; the
  * interfaces of the proxies are in queue_proxy.ts.
  *
  * @module
@@ -14,7 +14,13 @@ import { type ItemSource, type Lease, LeaseBatch, type LeaseSource, Taken } from
 import type { Handover } from "./handover.ts";
 import type { DeadItem, QueueOptions } from "./queue_proxy.ts";
 import { type Item, Store, type StoreOrder } from "./store.ts";
-import { lateText, type WaitingCaller, WaitingLine } from "./waiting.ts";
+import {
+  checkWaitOptions,
+  lateText,
+  type WaitingCaller,
+  WaitingLine,
+  waitOptions,
+} from "./waiting.ts";
 
 /** What a getter asks for. */
 interface Wanted {
@@ -189,7 +195,7 @@ export class Queue implements ItemSource, LeaseSource {
 
   /** The priority that the options ask for; most queues have none. */
   protected priorityOf(options: unknown, method: string): unknown {
-    optionsOf(options, [], `queue.${method}()`);
+    checkWaitOptions(options, `queue.${method}()`);
     return undefined;
   }
 
@@ -351,6 +357,10 @@ function shutDownError(): QueueShutDownError {
 }
 
 function leaseOf(options: unknown, method: string): boolean {
-  const { lease = false } = optionsOf(options, ["lease"], `queue.${method}()`);
+  const names = ["lease"];
+  const { lease = false } = optionsOf(options, names, `queue.${method}()`, [
+    ...names,
+    ...waitOptions,
+  ]);
   return lease === true;
 }

@@ -67,8 +67,8 @@ export interface ConsumeOptions<T> {
   /** Aborting it takes no more items; `consume` resolves when the running handlers have ended. */
   signal?: AbortSignal;
   /**
-   * Is told what a handler threw; the item comes back by itself, or is dead. Default: nobody. What it
-   * throws itself ends the consuming.
+   * Is told what a handler threw; the item comes back by itself, or is dead. Default: only
+   * `REFERENT_DEBUG=1` tells. What it throws itself ends the consuming.
    */
   onError?: (error: unknown, lease: Lease<T>) => void;
 }

@@ -14,7 +14,13 @@ import { Line, type Place } from "./line.ts";
 import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./queue_proxy.ts";
 import { PriorityKind } from "./store.ts";
-import { lateFor, type WaitingCaller, WaitingLine } from "./waiting.ts";
+import {
+  checkWaitOptions,
+  lateFor,
+  type WaitingCaller,
+  WaitingLine,
+  waitOptions,
+} from "./waiting.ts";
 
 /** The referent of a queue, last in first out. */
 export class LifoQueue extends Queue {
@@ -34,7 +40,11 @@ export class PriorityQueue extends Queue {
   }
 
   protected override priorityOf(options: unknown, method: string): unknown {
-    const { priority = 0 } = optionsOf(options, ["priority"], `priorityQueue.${method}()`);
+    const names = ["priority"];
+    const { priority = 0 } = optionsOf(options, names, `priorityQueue.${method}()`, [
+      ...names,
+      ...waitOptions,
+    ]);
     if (this.blank) this.#kind.clear();
     this.#kind.admit(priority);
     return priority;
@@ -69,7 +79,7 @@ export class JoinableQueue extends Queue {
 
   /** See {@linkcode JoinableQueueProxy.join}. */
   join(options: unknown, caller: WaitingCaller): void | Promise<void> {
-    optionsOf(options, [], "joinableQueue.join()");
+    checkWaitOptions(options, "joinableQueue.join()");
     if (this.#unfinished === 0) return;
     return this.#joiners.join(
       caller,

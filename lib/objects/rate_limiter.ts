@@ -11,6 +11,7 @@ import { count, integer, optionsOf } from "./arguments.ts";
 import type { ProxyBase } from "./proxy_base.ts";
 import { quoted } from "./represent.ts";
 import {
+  checkWaitOptions,
   type Clock,
   lateFor,
   type WaitingCaller,
@@ -80,7 +81,7 @@ export class RateLimiter {
 
   /** See {@linkcode RateLimiterProxy.acquire}. */
   acquire(n: unknown, options: unknown, caller: WaitingCaller): void | Promise<void> {
-    optionsOf(options, [], "rateLimiter.acquire()");
+    checkWaitOptions(options, "rateLimiter.acquire()");
     const wanted = this.#wanted(n);
     if (this.#take(wanted, caller)) return;
     const served = this.#waiting.join(

@@ -27,8 +27,8 @@ export interface ReentrantGuard extends Guard {
 
 /**
  * A lock that a task which has it may enter again: with `guard.acquire()`, or with `acquire` and
- * `withLock` inside a `withLock` callback. Other tasks wait, those of the same process, too. Python:
- * `RLock`.
+ * `withLock` inside a `withLock` callback. Other tasks wait, those of the same process, too: a second
+ * bare `acquire()` is another task's. Python: `RLock`, which a thread enters again.
  *
  * @example
  * ```ts

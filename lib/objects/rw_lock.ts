@@ -21,8 +21,8 @@ export interface RWLockMode {
 
 /**
  * A lock that many may share, or one has alone. First come, first served: who waits for it alone
- * stops those who come later to share it. Who shares it and asks for it alone without a timeout
- * gets a {@linkcode DeadlockError}. Python has none.
+ * stops those who come later to share it. Who shares it in a `withLock` callback
+ * and asks there for it alone, without timeout and signal, gets a {@linkcode DeadlockError}. Python has none.
  *
  * @example
  * ```ts

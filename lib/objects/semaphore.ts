@@ -81,7 +81,7 @@ export class Semaphore extends Acquirable {
   }
 
   override release(options: unknown, caller: WaitingCaller): void {
-    const { fence } = optionsOf(options, ["fence"], `${this.name}.release()`);
+    const { fence } = optionsOf(options, ["fence"], `To release ${this.name}`);
     if (fence !== undefined || this.releasable(caller)) return super.release(options, caller);
     this.addPermit();
     this.pump();

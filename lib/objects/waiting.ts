@@ -3,12 +3,13 @@
  * which it ends - it is served, its time is over, or nobody waits for it any more. The referent
  * decides; what it has served is not taken back by an abort that comes later.
  *
- * Above: the referents that have waiters. Below: line.ts.
+ * Above: the referents that have waiters. Below: line.ts, arguments.ts.
  *
  * @module
  */
 
 import { ConnectionClosedError, TimeoutError } from "../errors.ts";
+import { optionsOf } from "./arguments.ts";
 import { Line, type Place } from "./line.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -49,6 +50,14 @@ export interface WaitingCaller {
   /** Tells the caller that its waiting is over, although how it ended is still to come. */
   settling(): void;
 }
+
+/** The options of what only waits: the server never sees them. */
+export function checkWaitOptions(options: unknown, what: string): void {
+  optionsOf(options, [], what, waitOptions);
+}
+
+/** What every call that waits takes. */
+export const waitOptions: readonly string[] = ["timeout", "signal"];
 
 /** Whether the caller is gone, so that nobody is left to be told how its call ended. */
 export function isGone(reason: unknown): boolean {

@@ -40,8 +40,8 @@ class ConditionLockGuard extends RLockGuard implements ConditionGuard {
     return notifyAll(this.proxy, this);
   }
 
-  protected override again(handle: Handle): ConditionGuard {
-    return new ConditionLockGuard(this.proxy, handle);
+  protected override again(handle: Handle): this {
+    return new ConditionLockGuard(this.proxy, handle) as this;
   }
 }
 

@@ -8,7 +8,7 @@
  */
 
 import { checkObject } from "../call_options.ts";
-import type { AcquireOptions, Guard } from "../objects/lock.ts";
+import type { AcquireOptions, Guard, ReleaseOptions } from "../objects/lock.ts";
 import type { ReentrantGuard } from "../objects/rlock.ts";
 import { stateOf } from "../proxy_state.ts";
 import { askByName, fenceOf, required } from "./call.ts";
@@ -56,14 +56,14 @@ export class RLockGuard extends LockGuard implements ReentrantGuard {
     this.proxy = proxy;
   }
 
-  async acquire(): Promise<ReentrantGuard> {
+  async acquire(): Promise<this> {
     const handle = await askByName(this.proxy, "acquire", [{ reenter: this.fence }]);
     return this.again(handle as Handle);
   }
 
-  /** A guard of the same kind. */
-  protected again(handle: Handle): ReentrantGuard {
-    return new RLockGuard(this.proxy, handle);
+  /** A guard of the same class. */
+  protected again(handle: Handle): this {
+    return new RLockGuard(this.proxy, handle) as this;
   }
 }
 
@@ -87,6 +87,10 @@ export function acquiring(
     },
     tryAcquire(options?: AcquireOptions) {
       return acquire(this, "tryAcquire", options, false);
+    },
+    release(options?: ReleaseOptions) {
+      const sent = options instanceof LockGuard ? { fence: options.fence } : options;
+      return askByName(this, "release", [sent]);
     },
     async withLock(fn: (guard: Guard) => unknown, options?: AcquireOptions) {
       if (typeof fn !== "function") {

@@ -7,6 +7,7 @@
  */
 
 import { checkedOptions, checkObject, show } from "../call_options.ts";
+import { debug } from "../debug.ts";
 import { LeaseLostError, QueueShutDownError } from "../errors.ts";
 import type {
   ConsumeOptions,
@@ -59,7 +60,7 @@ class QueueLease implements Lease<unknown> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.over) await this.nack().catch(unlessClosed);
+    if (!this.over) await this.nack().catch(unlessGone);
   }
 
   #finish(method: "ack" | "nack", args: unknown[]): Promise<void> {
@@ -71,6 +72,11 @@ class QueueLease implements Lease<unknown> {
       ),
     );
   }
+}
+
+/** What is over need not be given back. */
+function unlessGone(error: unknown): void {
+  if (!(error instanceof LeaseLostError)) unlessClosed(error);
 }
 
 /** The methods of a queue that run where its proxy is. */
@@ -189,7 +195,7 @@ class Consumer {
       await this.#handler(lease.value, lease);
     } catch (error) {
       if (!lease.over) await this.#settle(lease, () => lease.nack());
-      this.#onError?.(error, lease);
+      this.#report(error, lease);
       return;
     }
     if (!lease.over) await this.#settle(lease, () => lease.ack());
@@ -201,7 +207,12 @@ class Consumer {
       await end();
     } catch (error) {
       if (!(error instanceof LeaseLostError)) throw error;
-      this.#onError?.(error, lease);
+      this.#report(error, lease);
     }
+  }
+
+  #report(error: unknown, lease: QueueLease): void {
+    debug("consume", () => `attempt ${lease.attempt} failed: ${error}`);
+    this.#onError?.(error, lease);
   }
 }

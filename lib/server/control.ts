@@ -35,7 +35,7 @@ export interface ObjectInfo {
   readonly grants?: readonly GrantInfo[];
   /** Of a condition: how many wait to be notified. */
   readonly sleeping?: number;
-  /** Of a queue: how many items are ready, leased, delayed, dead; how many getters and putters wait. */
+  /** Of a queue: how many items are ready, leased, delayed, dead, unfinished; how many getters and putters wait. */
   readonly queue?: Readonly<Record<string, number>>;
 }
 
@@ -65,7 +65,7 @@ export interface DebugInfo {
   readonly uptime: number;
   /** The objects that a session, a name or a ticket holds. */
   readonly objects: readonly ObjectInfo[];
-  /** Counts by session: objects, receipts, running and waiting calls, iterators, output bytes. */
+  /** Counts by session: objects, receipts, running and waiting calls, iterators, grants and leases (`holdings`), output bytes. */
   readonly sessions: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Calls and milliseconds by `typeid.method`. */
   readonly methods: Readonly<Record<string, MethodStatistics>>;
