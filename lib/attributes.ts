@@ -92,8 +92,8 @@ export function attributesOf(proxy: object, operations: Operations): object {
     },
     deleteProperty(_, name) {
       if (typeof name === "symbol") return false;
-      if (name.startsWith("_")) return local.delete(name);
-      operations.write(() => target.delete(name), undefined);
+      if (name.startsWith("_")) local.delete(name);
+      else operations.write(() => target.delete(name), undefined);
       return true;
     },
     has(_, name) {

@@ -37,6 +37,11 @@ export function checkedOptions(options: CallOptions): CallOptions {
 
 /** Options that are no object would be ignored without a word, and `join(5)` wait for ever. */
 export function checkObject(options: unknown, shape: string): void {
+  if (options instanceof AbortSignal) {
+    throw new TypeError(
+      `Options must be an object such as ${shape}, got a signal: write { signal }`,
+    );
+  }
   if (typeof options === "object" && options !== null) return;
   throw new TypeError(`Options must be an object such as ${shape}, got ${show(options)}`);
 }

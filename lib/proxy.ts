@@ -143,10 +143,10 @@ export async function callMethod<T = unknown>(
       `callMethod() takes the arguments of "${name}" as an array, got ${show(args)}`,
     );
   }
-  const local = localMethods.get(table.proxyName)?.[name];
-  if (local) {
+  const local = localMethods.get(table.proxyName);
+  if (local && Object.hasOwn(local, name)) {
     const view = options ? withOptions(proxy as object, options) : proxy as object;
-    return await local.apply(view, [...args]) as T;
+    return await local[name]!.apply(view, [...args]) as T;
   }
   const limits = options && checkedOptions(options);
   return await ask(proxy, methodIndex(table, name), [...args], name, limits) as T;

@@ -76,3 +76,11 @@ export class Mark extends Identity {
 export function stateOf(value: unknown): ProxyState | undefined {
   return typeof value === "object" && value !== null ? Mark.stateOf(value) : undefined;
 }
+
+/** The same proxy for whoever may use the object also when the proxy is released: who has a grant of it. */
+export function unreleased(proxy: object): object {
+  const state = stateOf(proxy)!;
+  const twin = Object.create(Object.getPrototypeOf(proxy));
+  new Mark(twin, { ...state, held: { ...state.held, released: false }, proxy: undefined });
+  return twin;
+}

@@ -45,6 +45,8 @@ export interface PendingCall {
   readonly signal: AbortSignal | undefined;
   timer: ReturnType<typeof setTimeout> | undefined;
   onAbort: (() => void) | undefined;
+  /** The server said that the answer comes when it can. */
+  settling: boolean;
 }
 
 /** After an abort or a timeout the server has this long to say how a wait ended, in milliseconds. */
@@ -82,6 +84,7 @@ export class PendingCalls {
         signal,
         timer: undefined,
         onAbort: undefined,
+        settling: false,
       };
       this.#calls.set(id, call);
       if (this.#calls.size === 1) this.#busyChanged();
@@ -103,7 +106,10 @@ export class PendingCalls {
 
   /** The server is not silent: the call's answer comes when it can. */
   settling(id: number): void {
-    clearTimeout(this.#calls.get(id)?.timer);
+    const call = this.#calls.get(id);
+    if (!call) return;
+    call.settling = true;
+    clearTimeout(call.timer);
   }
 
   /** Takes out what was called by a wait that was given up; undefined if it was no such call. */
@@ -134,6 +140,7 @@ export class PendingCalls {
     call.onAbort = () => {
       if (call.callee.waitOptions === undefined) return this.#abandon(id, signal.reason);
       this.#cancel(id);
+      if (call.settling) return;
       clearTimeout(call.timer);
       call.timer = setTimeout(() => this.#abandon(id, signal.reason), verdictTimeout);
     };

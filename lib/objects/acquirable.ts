@@ -122,10 +122,12 @@ export abstract class Acquirable implements GrantSource {
     return !this.admits(false);
   }
 
-  leave(claim: Claim): void {
+  leave(claim: Claim, unseen = false): void {
     const { grant } = claim;
     grant.claims.splice(grant.claims.indexOf(claim), 1);
-    if (grant.claims.length === 0) this.end(grant, false);
+    if (grant.claims.length > 0) return;
+    if (unseen && grant.abandoned) this.#abandoned++; // the next one is told instead
+    this.end(grant, false);
   }
 
   end(grant: Grant, abandoned: boolean): void {
@@ -250,7 +252,7 @@ export abstract class Acquirable implements GrantSource {
       source: this,
       shared: request.shared,
       endless: request.endless,
-      blockers: () => this.#blockersOf(acquisition),
+      blockers: (certain) => this.#blockersOf(acquisition, certain),
       granted: () => {
         leave();
         wait.resolve(this.#grant(request, caller));
@@ -287,14 +289,14 @@ export abstract class Acquirable implements GrantSource {
 
   /**
    * The grants that have to end before. What is shared waits for other shared ones only behind
-   * somebody who waits for all of them, and without end.
+   * somebody who waits for all of them; for certain only if that one waits without end.
    */
-  #blockersOf(acquisition: Acquisition): Iterable<Grant> {
+  #blockersOf(acquisition: Acquisition, certain: boolean): Iterable<Grant> {
     const holder = this.#holders.first;
     if (!acquisition.shared || (holder && !holder.shared)) return this.#holders;
     for (const other of this.#waiting) {
       if (other === acquisition) return [];
-      if (!other.shared && other.endless) return this.#holders;
+      if (!other.shared && (other.endless || !certain)) return this.#holders;
     }
     return [];
   }

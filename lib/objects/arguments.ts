@@ -57,9 +57,20 @@ export function optionsOf(
 
 /** A whole number from `min` up, else TypeError or RangeError. */
 export function count(value: unknown, min: number, what: string): number {
-  const whole = value === Infinity ? value : integer(value, what);
+  const whole = integer(value, what);
   if (whole >= min) return whole;
   throw new RangeError(`${what} needs ${min} or more, got ${quoted(value)}`);
+}
+
+/** As {@linkcode count}, or Infinity. */
+export function countOrAll(value: unknown, min: number, what: string): number {
+  return value === Infinity ? value : count(value, min, what);
+}
+
+/** True or false, else TypeError. */
+export function flag(value: unknown, what: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw new TypeError(`${what} needs true or false, got ${quoted(value)}`);
 }
 
 /** What an iterable holds, in an array of its own; what cannot be iterated over is TypeError. */

@@ -119,8 +119,12 @@ export class Barrier {
     return this.#broken;
   }
 
-  #withTimeout({ id, signal, clock, ledger }: WaitingCaller): WaitingCaller {
-    return { id, signal, clock, ledger, timeout: this.#timeout, settling: () => {} };
+  #withTimeout({ id, signal, gone, bytes, clock, ledger }: WaitingCaller): WaitingCaller {
+    return {
+      ...{ id, signal, gone, bytes, clock, ledger },
+      timeout: this.#timeout,
+      settling: () => {},
+    };
   }
 }
 

@@ -103,8 +103,11 @@ const namespace: Definition = {
     return Object.fromEntries(referent.keys().map((name) => [name, referent.get(name)]));
   },
   text: (referent: Namespace) => {
-    // As Python: sorted, and without the names that begin with `_`.
-    const names = referent.keys().filter((name) => !name.startsWith("_")).sort();
+    // As Python: without the names that begin with `_`, and sorted as they are written, with the `=`.
+    const written = referent.keys().filter((name) => !name.startsWith("_")).map((name) =>
+      `${name}=`
+    );
+    const names = written.sort().map((name) => name.slice(0, -1));
     const text = new Representation().raw("Namespace(");
     for (const [i, name] of names.entries()) {
       if (text.full) break;
@@ -148,7 +151,8 @@ const queueMethods = [
 const anyQueue = {
   exposed: queueMethods,
   // What tries takes no time, but as with a wait an abort that comes too late loses no item.
-  waits: { put: 1, putMany: 1, get: 0, getMany: 1, tryGet: 0 },
+  waits: { put: 1, putMany: 1, get: 0, getMany: 1, tryGet: 0, dead: 0 },
+  caller: ["tryPut"],
   iterables: { putMany: [0] },
   describe: (referent: Queue) => ({ queue: referent.describe() }),
 };
@@ -190,7 +194,7 @@ const joinableQueue: Definition = {
   proxyName: "JoinableQueueProxy",
   exposed: [...queueMethods, "taskDone", "join"],
   waits: { ...anyQueue.waits, join: 0 },
-  caller: ["taskDone"],
+  caller: [...anyQueue.caller, "taskDone"],
 };
 
 /** What the locks and semaphores have in common. */

@@ -9,13 +9,13 @@
 
 import { LimitExceededError, NotOwnerError, TimeoutError } from "../errors.ts";
 import type { Acquirable } from "./acquirable.ts";
-import { count } from "./arguments.ts";
+import { countOrAll } from "./arguments.ts";
 import type { Grant } from "./grant.ts";
 import { Line, type Place } from "./line.ts";
 import { type GuardLike, Lock } from "./lock.ts";
 import { type ReentrantGuard, RLock, type RLockProxy } from "./rlock.ts";
 import { quoted } from "./represent.ts";
-import { checkWaitOptions, isGone, Wait, type WaitingCaller, type WaitOptions } from "./waiting.ts";
+import { checkWaitOptions, Wait, type WaitingCaller, type WaitOptions } from "./waiting.ts";
 
 /** A guard that a condition gave: what needs a guard is a method of it. */
 export interface ConditionGuard extends Omit<ReentrantGuard, "acquire"> {
@@ -155,7 +155,7 @@ export class Condition {
   /** See {@linkcode ConditionProxy.notify}. */
   notify(fence: unknown, n: number | undefined, caller: WaitingCaller): void {
     this.#grant(fence, caller, "notify");
-    const wanted = n === undefined ? 1 : count(n, 0, "condition.notify()");
+    const wanted = n === undefined ? 1 : countOrAll(n, 0, "condition.notify()");
     for (let i = 0; i < wanted && this.#sleepers.size > 0; i++) this.#sleepers.shift()!.wake();
   }
 
@@ -219,14 +219,14 @@ class Sleep implements Sleeper {
 
   #giveUp(reason: unknown, outcome: "late" | "aborted"): void {
     this.#sleepers.remove(this.#place);
-    if (reason instanceof LimitExceededError || isGone(reason)) this.#failure = reason;
-    if (isGone(reason)) return this.#lock.end(this.#grant, false);
-    this.#caller.settling();
+    if (reason instanceof LimitExceededError || this.#caller.gone) this.#failure = reason;
+    if (this.#caller.gone) return this.#lock.end(this.#grant, false);
     this.#takeLock(outcome);
   }
 
   #takeLock(outcome: Woken["outcome"]): void {
     this.#outcome = outcome;
+    this.#caller.settling(); // somebody may have the lock for long
     this.#lock.resume(this.#grant, () => {
       const { fence, abandoned } = this.#grant;
       if (this.#failure) this.#reject(Object.assign(this.#failure, { fence, abandoned }));

@@ -14,8 +14,8 @@ import type { Place } from "./line.ts";
 
 /** What gives grants. */
 export interface GrantSource {
-  /** The holder gives one claim back. */
-  leave(claim: Claim): void;
+  /** The holder gives one claim back; `unseen`: it never knew of it. */
+  leave(claim: Claim, unseen?: boolean): void;
   /** The grant ends; `abandoned`: since its holder is gone. */
   end(grant: Grant, abandoned: boolean): void;
 }
@@ -99,7 +99,7 @@ export class Claim extends Holding {
   }
 
   giveBack(): void {
-    if (!this.over) this.grant.source.leave(this);
+    if (!this.over) this.grant.source.leave(this, true);
   }
 
   abandon(): void {

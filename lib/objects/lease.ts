@@ -14,8 +14,17 @@ import { quoted } from "./represent.ts";
 import type { Item } from "./store.ts";
 import type { Clock } from "./waiting.ts";
 
-/** How the content of what is given is made of the items. */
+/** How what is given is made of the items. */
 export type Shape = (items: readonly Item[]) => unknown;
+
+/** The forms in which a getter receives its items. */
+export const shapes = {
+  value: ([item]: readonly Item[]): unknown => item!.value,
+  found: ([item]: readonly Item[]): unknown => ({ value: item!.value }),
+  values: (items: readonly Item[]): unknown => items.map(({ value }) => value),
+  leases: (items: readonly Item[]): unknown =>
+    items.map(({ value, attempts }) => ({ value, attempt: attempts })),
+};
 
 /** What takes items back. */
 export interface ItemSource {
@@ -51,6 +60,29 @@ export class Taken extends Handover {
   }
 }
 
+/** Items that were taken off a list, so many as one reply can hold. */
+export class Removed<T> extends Handover {
+  readonly content: T[];
+  readonly #putBack: (items: T[]) => void;
+
+  /** `putBack` gets items that did not arrive, in their order. */
+  constructor(items: T[], putBack: (items: T[]) => void) {
+    super();
+    this.content = items;
+    this.#putBack = putBack;
+  }
+
+  giveBack(): void {
+    this.#putBack(this.content.splice(0));
+  }
+
+  override shrink(): boolean {
+    if (this.content.length < 2) return false;
+    this.#putBack(this.content.splice(this.content.length >> 1));
+    return true;
+  }
+}
+
 /** What a lease asks of its queue. */
 export interface LeaseSource {
   /** The item is done with. */
@@ -67,14 +99,26 @@ export class Lease {
   readonly clock: Clock;
   /** The holding that it came with. */
   readonly batch: LeaseBatch;
-  /** The item is done with, or came back. */
-  over = false;
+  #over = false;
 
   constructor(item: Item, owner: string, clock: Clock, batch: LeaseBatch) {
     this.item = item;
     this.owner = owner;
     this.clock = clock;
     this.batch = batch;
+  }
+
+  /** Whether the item is done with, or came back. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** It is over now; false if it was. */
+  end(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    this.batch.open--;
+    return true;
   }
 }
 
@@ -93,6 +137,8 @@ export interface LeaseParts {
 export class LeaseBatch extends Holding {
   readonly kind: "Lease" | "Items";
   readonly leases: Lease[];
+  /** How many of them are not over. */
+  open: number;
   readonly #source: LeaseSource;
   readonly #shape: Shape;
 
@@ -102,6 +148,7 @@ export class LeaseBatch extends Holding {
     this.#source = source;
     this.#shape = shape;
     this.leases = items.map((item) => new Lease(item, owner, clock, this));
+    this.open = items.length;
   }
 
   get content(): unknown {
@@ -109,11 +156,11 @@ export class LeaseBatch extends Holding {
   }
 
   get over(): boolean {
-    return this.leases.every((lease) => lease.over);
+    return this.open === 0;
   }
 
   call(method: HoldingMethod, [index = 0, options]: readonly unknown[]): void {
-    const lease = this.leases[index as number];
+    const lease = Number.isSafeInteger(index) ? this.leases[index as number] : undefined;
     if (!lease || method === "release") {
       throw new NotExposedError(`A lease has no method "${method}" of item ${quoted(index)}`);
     }

@@ -28,8 +28,8 @@ export interface LedgerWait {
   readonly owner: string;
   /** What it waits for. */
   readonly source: object;
-  /** The current grants that have to end before. */
-  blockers(): Iterable<LedgerGrant>;
+  /** The current grants that have to end before; `certain`: without any doubt. */
+  blockers(certain: boolean): Iterable<LedgerGrant>;
 }
 
 /** One session that waits for another, or for itself, in a circle. */
@@ -109,7 +109,7 @@ export class Ledger {
 
   /** The error of a wait that closed a circle, or undefined. */
   deadlockOf(wait: LedgerWait): DeadlockError | undefined {
-    const circle = this.#circle(wait, wait, new Set());
+    const circle = circleOf(wait);
     if (!circle) return undefined;
     const links = circle.map(([{ owner, source }, blocker]) =>
       `session "${owner}" waits for ${this.#nameOf(source)}, which session "${blocker.owner}" holds`
@@ -121,31 +121,13 @@ export class Ledger {
     );
   }
 
-  /** The way from `wait` back to `start`: each wait with the grant that blocks it. */
-  #circle(
-    wait: LedgerWait,
-    start: LedgerWait,
-    seen: Set<LedgerWait>,
-  ): [LedgerWait, LedgerGrant][] | undefined {
-    seen.add(wait);
-    for (const blocker of wait.blockers()) {
-      if (blocker.heldBy.has(start)) return [[wait, blocker]];
-      for (const next of blocker.heldBy) {
-        if (seen.has(next)) continue;
-        const rest = this.#circle(next, start, seen);
-        if (rest) return [[wait, blocker], ...rest];
-      }
-    }
-    return undefined;
-  }
-
   /**
    * Sessions that wait in a circle, judged only by who has which grant. It need not be a deadlock:
    * a session's other tasks may go on, and a wait may have a timeout.
    */
   suspects(): Suspect[] {
     const links = [...this.#waits].flatMap((wait) =>
-      Array.from(wait.blockers(), ({ owner }): Suspect => ({
+      Array.from(wait.blockers(false), ({ owner }): Suspect => ({
         session: wait.owner,
         waitsFor: this.#nameOf(wait.source),
         heldBy: owner,
@@ -154,6 +136,31 @@ export class Ledger {
     const next = bySession(links);
     return links.filter(({ session, heldBy }) => reaches(heldBy, session, next));
   }
+}
+
+/** One step of a circle: who waits, and which grant is in its way. */
+type Step = readonly [wait: LedgerWait, blocker: LedgerGrant];
+
+/** The shortest way from a wait over what blocks it back to itself. */
+function circleOf(start: LedgerWait): Step[] | undefined {
+  const stepTo = new Map<LedgerWait, Step>();
+  const reached = new Set([start]);
+  for (const wait of reached) {
+    for (const blocker of wait.blockers(true)) {
+      if (blocker.heldBy.has(start)) return wayTo(wait, stepTo, [[wait, blocker]]);
+      for (const next of blocker.heldBy) {
+        if (!reached.has(next)) stepTo.set(next, [wait, blocker]);
+        reached.add(next);
+      }
+    }
+  }
+  return undefined;
+}
+
+function wayTo(wait: LedgerWait, stepTo: ReadonlyMap<LedgerWait, Step>, rest: Step[]): Step[] {
+  const way = [...rest];
+  for (let step = stepTo.get(wait); step; step = stepTo.get(step[0])) way.unshift(step);
+  return way;
 }
 
 function bySession(links: readonly Suspect[]): Map<string, Suspect[]> {

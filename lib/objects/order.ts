@@ -35,10 +35,19 @@ export function assertOrdered(value: unknown): void {
   for (const item of value as unknown[]) assertOrdered(item);
 }
 
-function compareArrays(a: unknown[], b: unknown[]): number {
+/** As {@linkcode compare} of values that are ordered each for itself; of two kinds numbers come first, arrays last. */
+export function compareAny(a: unknown, b: unknown): number {
+  const [kind, other] = [orderOf(a), orderOf(b)];
+  if (kind !== other) return kinds.indexOf(kind) - kinds.indexOf(other);
+  return kind === "array" ? compareArrays(a as [], b as [], compareAny) : compare(a, b);
+}
+
+const kinds = ["number", "string", "array"];
+
+function compareArrays(a: unknown[], b: unknown[], compareItems = compare): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
-    const order = compare(a[i], b[i]);
+    const order = compareItems(a[i], b[i]);
     if (order !== 0) return order;
   }
   return a.length - b.length;

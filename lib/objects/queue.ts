@@ -9,8 +9,17 @@
  */
 
 import { QueueEmptyError, QueueFullError, QueueShutDownError } from "../errors.ts";
-import { count, itemsOf, optionsOf } from "./arguments.ts";
-import { type ItemSource, type Lease, LeaseBatch, type LeaseSource, Taken } from "./lease.ts";
+import { countOrAll, flag, itemsOf, optionsOf } from "./arguments.ts";
+import { isPlainObject } from "./data.ts";
+import {
+  type ItemSource,
+  type Lease,
+  LeaseBatch,
+  type LeaseSource,
+  Removed,
+  shapes,
+  Taken,
+} from "./lease.ts";
 import type { Handover } from "./handover.ts";
 import type { DeadItem, QueueOptions } from "./queue_proxy.ts";
 import { type Item, Store, type StoreOrder } from "./store.ts";
@@ -27,22 +36,13 @@ interface Wanted {
   readonly caller: WaitingCaller;
   readonly max: number;
   readonly lease: boolean;
-  readonly shape: Shape;
+  readonly shape: keyof typeof shapes;
 }
 
-/** In which form a getter receives its items. */
-type Shape = "value" | "found" | "values";
-
-const valueShapes: Readonly<Record<Shape, (items: readonly Item[]) => unknown>> = {
-  value: ([item]) => item!.value,
-  found: ([item]) => ({ value: item!.value }),
-  values: (items) => items.map(({ value }) => value),
-};
-
-const leaseShape = (items: readonly Item[]): unknown =>
-  items.map(({ value, attempts }) => ({ value, attempt: attempts }));
-
 const defaultMaxAttempts = 10;
+
+/** What one `getMany` takes at the most, as far as its items are known to be so large. */
+const maxBatchBytes = 8 * 1024 * 1024;
 
 /** A queue, first in first out. */
 export class Queue implements ItemSource, LeaseSource {
@@ -66,14 +66,14 @@ export class Queue implements ItemSource, LeaseSource {
       ["maxSize", "maxAttempts"],
       "queue()",
     );
-    this.#maxSize = count(maxSize, 0, 'queue() with its "maxSize"') || Infinity;
-    this.#maxAttempts = count(maxAttempts, 1, 'queue() with its "maxAttempts"');
+    this.#maxSize = countOrAll(maxSize, 0, 'queue() with its "maxSize"') || Infinity;
+    this.#maxAttempts = countOrAll(maxAttempts, 1, 'queue() with its "maxAttempts"');
     this.#ready = new Store(order);
   }
 
   /** See {@linkcode QueueProxy.put}. */
   put(value: unknown, options: unknown, caller: WaitingCaller): void | Promise<void> {
-    return this.#put([this.#item(value, this.priorityOf(options, "put"))], caller);
+    return this.#put([this.#item(value, this.priorityOf(options, "put"), caller.bytes)], caller);
   }
 
   /** See {@linkcode QueueProxy.putMany}. */
@@ -85,12 +85,13 @@ export class Queue implements ItemSource, LeaseSource {
         `queue.putMany() cannot put ${all.length} values at once: the queue's maxSize is ${this.#maxSize}`,
       );
     }
-    return this.#put(all.map((value) => this.#item(value, priority)), caller);
+    const bytes = caller.bytes / Math.max(1, all.length);
+    return this.#put(all.map((value) => this.#item(value, priority, bytes)), caller);
   }
 
   /** See {@linkcode QueueProxy.tryPut}. */
-  tryPut(value: unknown, options?: unknown): boolean {
-    return this.#tryPut([this.#item(value, this.priorityOf(options, "tryPut"))]);
+  tryPut(value: unknown, options: unknown, { bytes }: WaitingCaller): boolean {
+    return this.#tryPut([this.#item(value, this.priorityOf(options, "tryPut"), bytes)]);
   }
 
   /** See {@linkcode QueueProxy.get}. */
@@ -100,7 +101,7 @@ export class Queue implements ItemSource, LeaseSource {
 
   /** See {@linkcode QueueProxy.getMany}. */
   getMany(max: unknown, options: unknown, caller: WaitingCaller): Handover | Promise<Handover> {
-    return this.#get(count(max, 1, "queue.getMany()"), "values", options, caller);
+    return this.#get(countOrAll(max, 1, "queue.getMany()"), "values", options, caller);
   }
 
   /** See {@linkcode QueueProxy.tryGet}. */
@@ -127,6 +128,7 @@ export class Queue implements ItemSource, LeaseSource {
   /** See {@linkcode QueueProxy.shutdown}. */
   shutdown(options?: unknown): void {
     const { immediate = false } = optionsOf(options, ["immediate"], "queue.shutdown()");
+    flag(immediate, 'queue.shutdown() with its "immediate"');
     if (this.#shutDown !== "at once") this.#shutDown = immediate ? "at once" : "draining";
     this.#putters.refuseAll(shutDownError);
     if (immediate) this.#drop();
@@ -134,16 +136,24 @@ export class Queue implements ItemSource, LeaseSource {
   }
 
   /** See {@linkcode QueueProxy.dead}. */
-  dead(options?: unknown): DeadItem[] {
-    const { remove = false } = optionsOf(options, ["remove"], "queue.dead()");
-    return remove ? this.#dead.splice(0) : [...this.#dead];
+  dead(options: unknown, _caller: WaitingCaller): DeadItem[] | Handover {
+    const { remove = false, max = Infinity } = optionsOf(
+      options,
+      ["remove", "max"],
+      "queue.dead()",
+    );
+    const wanted = countOrAll(max, 1, 'queue.dead() with its "max"');
+    if (!flag(remove, 'queue.dead() with its "remove"')) return this.#dead.slice(0, wanted);
+    return new Removed(this.#dead.splice(0, wanted), (items) => this.#dead.unshift(...items));
   }
 
   /** Takes back what a method gave when nobody waited any more: it goes to the head. */
   takeBackResult(method: string, result: unknown): void {
-    const values = method === "getMany" ? result as unknown[] : [
+    const results = Array.isArray(result) ? result : [];
+    if (method === "dead") return void this.#dead.unshift(...results.filter(isDeadItem));
+    const values = method === "getMany" ? results : [
       ...method === "get" ? [result] : [],
-      ...method === "tryGet" && result !== null ? [(result as { value: unknown }).value] : [],
+      ...method === "tryGet" && isPlainObject(result) ? [result["value"]] : [],
     ];
     const first = this.#headPlace - values.length + 1;
     this.#headPlace -= values.length;
@@ -151,6 +161,7 @@ export class Queue implements ItemSource, LeaseSource {
       value,
       place: first + i,
       priority: undefined,
+      bytes: 0,
       attempts: 0,
     })));
   }
@@ -161,14 +172,14 @@ export class Queue implements ItemSource, LeaseSource {
   }
 
   finish(lease: Lease): void {
-    this.#settle(lease);
+    if (!this.#settle(lease)) return;
     this.itemsDone(1);
     this.#pump();
   }
 
   takeBack(leases: readonly Lease[], counts: boolean, delay = 0): void {
     for (const lease of leases) {
-      this.#settle(lease);
+      if (!this.#settle(lease)) continue;
       const { item } = lease;
       if (!counts) item.attempts--;
       if (counts && item.attempts >= this.#maxAttempts) this.#bury(item);
@@ -204,13 +215,8 @@ export class Queue implements ItemSource, LeaseSource {
     return false;
   }
 
-  /** Nothing is in the queue, or out of it and to come back. */
-  protected get blank(): boolean {
-    return this.#ready.size + this.#out + this.#delayed.size === 0;
-  }
-
-  /** So many items were put. */
-  protected itemsPut(_count: number): void {}
+  /** Items are to be put; what it throws refuses them. */
+  protected admit(_items: readonly Item[]): void {}
 
   /** So many items are done with. */
   protected itemsDone(_count: number): void {}
@@ -223,8 +229,8 @@ export class Queue implements ItemSource, LeaseSource {
 
   // Putting.
 
-  #item(value: unknown, priority: unknown): Item {
-    return { value, place: this.#nextPlace++, priority, attempts: 0 };
+  #item(value: unknown, priority: unknown, bytes: number): Item {
+    return { value, place: this.#nextPlace++, priority, bytes, attempts: 0 };
   }
 
   #put(items: Item[], caller: WaitingCaller): void | Promise<void> {
@@ -249,15 +255,15 @@ export class Queue implements ItemSource, LeaseSource {
   }
 
   #add(items: readonly Item[]): void {
+    this.admit(items);
     for (const item of items) this.#ready.add(item);
-    this.itemsPut(items.length);
   }
 
   // Getting.
 
   #get(
     max: number,
-    shape: Shape,
+    shape: keyof typeof shapes,
     options: unknown,
     caller: WaitingCaller,
   ): Handover | Promise<Handover> {
@@ -278,9 +284,8 @@ export class Queue implements ItemSource, LeaseSource {
   }
 
   #take({ caller, max, lease, shape }: Wanted): Handover {
-    const items: Item[] = [];
-    while (items.length < max && this.#ready.size > 0) items.push(this.#ready.take()!);
-    if (!lease && !this.alwaysLeases) return new Taken(this, items, valueShapes[shape]);
+    const items = this.#takeItems(max);
+    if (!lease && !this.alwaysLeases) return new Taken(this, items, shapes[shape]);
     for (const item of items) item.attempts++;
     const batch = new LeaseBatch({
       source: this,
@@ -288,19 +293,32 @@ export class Queue implements ItemSource, LeaseSource {
       owner: caller.id,
       clock: caller.clock,
       kind: lease ? "Lease" : "Items",
-      shape: lease ? leaseShape : valueShapes[shape],
+      shape: shapes[lease ? "leases" : shape],
     });
     this.#out += batch.leases.length;
     for (const out of batch.leases) this.leased(out);
     return batch;
   }
 
+  /** About as many as can be sent at once; the exact limit is that of what they are sent in. */
+  #takeItems(max: number): Item[] {
+    const items: Item[] = [];
+    for (let bytes = 0; items.length < max && this.#ready.size > 0 && bytes < maxBatchBytes;) {
+      const item = this.#ready.take()!;
+      items.push(item);
+      bytes += item.bytes;
+    }
+    return items;
+  }
+
   // Coming back.
 
-  #settle(lease: Lease): void {
-    lease.over = true;
+  /** The lease ends; false if it had. */
+  #settle(lease: Lease): boolean {
+    if (!lease.end()) return false;
     this.#out--;
     this.settled(lease);
+    return true;
   }
 
   #comeBack(item: Item): void {
@@ -336,8 +354,7 @@ export class Queue implements ItemSource, LeaseSource {
       if (getter && this.#ready.size > 0) {
         this.#getters.serve(this.#take(getter));
       } else if (putter && this.#hasRoom(putter.length)) {
-        this.#putters.serve();
-        this.#add(putter);
+        this.#serve(putter);
       } else {
         break;
       }
@@ -345,11 +362,26 @@ export class Queue implements ItemSource, LeaseSource {
     if (this.#isOver()) this.#getters.refuseAll(shutDownError);
   }
 
+  /** A putter that fitted when it came may not fit what was put meanwhile. */
+  #serve(items: readonly Item[]): void {
+    try {
+      this.#add(items);
+      this.#putters.serve();
+    } catch (error) {
+      this.#putters.refuse(error);
+    }
+  }
+
   /** Whether nothing is there, and nothing will come. */
   #isOver(): boolean {
     if (this.#shutDown === "no") return false;
-    return this.#shutDown === "at once" || this.blank;
+    return this.#shutDown === "at once" ||
+      this.#ready.size + this.#out + this.#delayed.size === 0;
   }
+}
+
+function isDeadItem(item: unknown): item is DeadItem {
+  return isPlainObject(item) && "value" in item && typeof item["attempts"] === "number";
 }
 
 function shutDownError(): QueueShutDownError {
@@ -362,5 +394,5 @@ function leaseOf(options: unknown, method: string): boolean {
     ...names,
     ...waitOptions,
   ]);
-  return lease === true;
+  return flag(lease, `queue.${method}() with its "lease"`);
 }

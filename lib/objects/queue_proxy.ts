@@ -68,9 +68,9 @@ export interface ConsumeOptions<T> {
   signal?: AbortSignal;
   /**
    * Is told what a handler threw; the item comes back by itself, or is dead. Default: only
-   * `REFERENT_DEBUG=1` tells. What it throws itself ends the consuming.
+   * `REFERENT_DEBUG=1` tells. It may be async; what it throws itself ends the consuming.
    */
-  onError?: (error: unknown, lease: Lease<T>) => void;
+  onError?: (error: unknown, lease: Lease<T>) => unknown;
 }
 
 /** What the queues have in common; see {@linkcode QueueProxy}. */
@@ -113,8 +113,11 @@ export interface QueueMethods<T> extends ProxyBase, AsyncIterable<T> {
     handler: (value: T, lease: Lease<T>) => unknown,
     options?: ConsumeOptions<T>,
   ): Promise<void>;
-  /** The items that were leased too often; with `remove` they are taken out. */
-  dead(options?: { remove?: boolean }): Promise<DeadItem<T>[]>;
+  /**
+   * The items that were leased too often, oldest first, up to `max`; with `remove` they are taken out,
+   * so many as one reply can hold.
+   */
+  dead(options?: { max?: number; remove?: boolean }): Promise<DeadItem<T>[]>;
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Lease } from "./lease.ts";
 import { Line, type Place } from "./line.ts";
 import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./queue_proxy.ts";
-import { PriorityKind } from "./store.ts";
+import { type Item, PriorityKind } from "./store.ts";
 import {
   checkWaitOptions,
   lateFor,
@@ -45,9 +45,12 @@ export class PriorityQueue extends Queue {
       ...names,
       ...waitOptions,
     ]);
-    if (this.blank) this.#kind.clear();
-    this.#kind.admit(priority);
+    this.#kind.check(priority);
     return priority;
+  }
+
+  protected override admit(items: readonly Item[]): void {
+    for (const { priority } of items) this.#kind.admit(priority);
   }
 }
 
@@ -96,8 +99,8 @@ export class JoinableQueue extends Queue {
     return true;
   }
 
-  protected override itemsPut(count: number): void {
-    this.#unfinished += count;
+  protected override admit(items: readonly Item[]): void {
+    this.#unfinished += items.length;
   }
 
   protected override itemsDone(count: number): void {

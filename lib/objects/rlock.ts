@@ -72,11 +72,17 @@ export class RLock extends Acquirable {
     return request.reenter === fence || request.holding.includes(fence) ? holder : undefined;
   }
 
-  protected releasable({ id }: WaitingCaller): Grant | undefined {
+  override release(options: unknown, caller: WaitingCaller): void {
     const holder = this.holders.first;
-    if (!holder || holder.owner === id) return holder;
-    throw new NotOwnerError(
-      `Cannot release the rlock: session "${holder.owner}" has it, not this one`,
-    );
+    if (holder && holder.owner !== caller.id) {
+      throw new NotOwnerError(
+        `Cannot release the rlock: session "${holder.owner}" has it, not this one`,
+      );
+    }
+    super.release(options, caller);
+  }
+
+  protected releasable(): Grant | undefined {
+    return this.holders.first;
   }
 }

@@ -7,7 +7,7 @@
  */
 
 import { Acquirable } from "./acquirable.ts";
-import { count, optionsOf } from "./arguments.ts";
+import { count, flag, optionsOf } from "./arguments.ts";
 import { type Grant, oldestOf } from "./grant.ts";
 import type { Guard, ReleaseOptions } from "./lock.ts";
 import type { ProxyBase } from "./proxy_base.ts";
@@ -72,7 +72,7 @@ export class Semaphore extends Acquirable {
     super();
     const { reclaim = true } = optionsOf(options, ["reclaim"], "semaphore()");
     this.#permits = count(permits, 0, "semaphore()");
-    this.#reclaim = reclaim !== false;
+    this.#reclaim = flag(reclaim, 'semaphore() with its "reclaim"');
   }
 
   /** See {@linkcode SemaphoreProxy.value}. */

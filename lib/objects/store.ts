@@ -9,7 +9,7 @@
  * @module
  */
 
-import { assertOrdered, compare } from "./order.ts";
+import { assertOrdered, compareAny } from "./order.ts";
 import { quoted } from "./represent.ts";
 
 /** One item of a queue. */
@@ -18,6 +18,8 @@ export interface Item {
   /** Rises with each put; below 0: at the head, whatever the order. */
   readonly place: number;
   readonly priority: unknown;
+  /** About how large it is when it is sent; 0 if that is not known. */
+  readonly bytes: number;
   /** How often it was leased. */
   attempts: number;
 }
@@ -75,7 +77,8 @@ export class Store {
 const orders: Readonly<Record<StoreOrder, Before>> = {
   first: (a, b) => a.place < b.place,
   last: (a, b) => a.place > b.place,
-  priority: (a, b) => (compare(a.priority, b.priority) || a.place - b.place) < 0,
+  // Kinds do not meet but where an item comes back late: then it must have a place.
+  priority: (a, b) => (compareAny(a.priority, b.priority) || a.place - b.place) < 0,
 };
 
 /** An array whose first items are gone is cut when they are the larger part, and so many. */
@@ -203,13 +206,17 @@ type Kind = "number" | "string" | Kind[];
 export class PriorityKind {
   #kind: Kind | undefined;
 
-  /** Forgets what came so far. */
-  clear(): void {
-    this.#kind = undefined;
+  /** Refuses what cannot be ordered with what was admitted so far. */
+  check(priority: unknown): void {
+    this.#mergedWith(priority);
   }
 
-  /** Refuses what cannot be ordered with what came so far. */
+  /** As `check`; whatever comes later has to fit this, too. */
   admit(priority: unknown): void {
+    this.#kind = this.#mergedWith(priority);
+  }
+
+  #mergedWith(priority: unknown): Kind {
     assertOrdered(priority);
     const kind = merged(this.#kind, kindOf(priority));
     if (kind === undefined) {
@@ -219,7 +226,7 @@ export class PriorityKind {
         }: the queue has priorities of another kind; numbers, strings and arrays do not mix`,
       );
     }
-    this.#kind = kind;
+    return kind;
   }
 }
 

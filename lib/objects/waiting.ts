@@ -8,7 +8,7 @@
  * @module
  */
 
-import { ConnectionClosedError, TimeoutError } from "../errors.ts";
+import { TimeoutError } from "../errors.ts";
 import { optionsOf } from "./arguments.ts";
 import { Line, type Place } from "./line.ts";
 import type { Ledger } from "./ledger.ts";
@@ -41,8 +41,12 @@ export interface WaitingCaller {
   readonly id: string;
   /** Milliseconds that the call may wait; undefined: no limit. */
   readonly timeout?: number;
-  /** Aborted when the caller cancels the call, or is gone: then with a {@linkcode ConnectionClosedError}. */
+  /** Aborted when the caller cancels the call, or is gone. */
   readonly signal: AbortSignal;
+  /** Whether the caller's session, or the server, is over: nobody is left to be told how the call ended. */
+  readonly gone: boolean;
+  /** How many bytes the arguments were; 0 if that is not known. */
+  readonly bytes: number;
   /** The server's time. */
   readonly clock: Clock;
   /** The server's grants. */
@@ -58,11 +62,6 @@ export function checkWaitOptions(options: unknown, what: string): void {
 
 /** What every call that waits takes. */
 export const waitOptions: readonly string[] = ["timeout", "signal"];
-
-/** Whether the caller is gone, so that nobody is left to be told how its call ended. */
-export function isGone(reason: unknown): boolean {
-  return reason instanceof ConnectionClosedError;
-}
 
 /** One caller that waits. */
 export class Wait<T> {
@@ -164,9 +163,14 @@ export class WaitingLine<T, A = undefined> {
     while (this.#line.size > 0) this.serve(value);
   }
 
+  /** Refuses the first one. */
+  refuse(reason: unknown): void {
+    this.#line.shift()?.wait.reject(reason);
+  }
+
   /** Refuses all. */
   refuseAll(reason: () => unknown): void {
-    while (this.#line.size > 0) this.#line.shift()!.wait.reject(reason());
+    while (this.#line.size > 0) this.refuse(reason());
   }
 }
 

@@ -16,10 +16,10 @@ import { askByName, fenceOf } from "./call.ts";
 import type { Handle } from "./handle.ts";
 import { acquiring, type LocalMethods, LockGuard, RLockGuard } from "./lock.ts";
 
-/** What changes when a condition takes the lock again. */
-interface Grant {
-  fence: number;
-  abandoned: boolean;
+/** What has another fence when a condition took the lock again. */
+interface Renewable {
+  readonly fence: number;
+  renew(fence: number, abandoned: boolean): void;
 }
 
 /** See {@linkcode ConditionGuard}. */
@@ -41,13 +41,13 @@ class ConditionLockGuard extends RLockGuard implements ConditionGuard {
   }
 
   protected override again(handle: Handle): this {
-    return new ConditionLockGuard(this.proxy, handle) as this;
+    return new ConditionLockGuard(this.proxy, handle, this) as this;
   }
 }
 
 /** The methods of a condition that run where its proxy is. */
 export const conditionMethods: LocalMethods = {
-  ...acquiring((proxy, handle) => new ConditionLockGuard(proxy, handle), true),
+  ...acquiring((...parts) => new ConditionLockGuard(...parts), true),
   wait(guard: GuardLike, options?: WaitOptions) {
     return wait(this, guard, options);
   },
@@ -63,28 +63,31 @@ export const conditionMethods: LocalMethods = {
 };
 
 async function wait(proxy: object, guard: GuardLike, options?: WaitOptions): Promise<void> {
-  await sleep(proxy, renewable(guard, "condition.wait()"), options);
+  const notified = await sleep(proxy, renewable(guard, "condition.wait()"), options);
+  if (notified) return;
+  const timeout = options?.timeout ?? stateOf(proxy)?.options?.timeout;
+  throw new TimeoutError(`Nobody notified the condition in ${timeout} ms`);
 }
 
-/** Waits; whatever the outcome, the grant is renewed. */
-async function sleep(proxy: object, grant: Grant, options?: WaitOptions): Promise<void> {
-  const view = stateOf(proxy)?.options;
+/** Waits; whether it was notified in time. Whatever the outcome, the grant is renewed. */
+async function sleep(
+  proxy: object,
+  grant: Renewable,
+  options?: WaitOptions,
+): Promise<boolean> {
   let woken: Woken;
   try {
     woken = await askByName(proxy, "wait", [grant.fence, options]) as Woken;
   } catch (error) {
     // What has no outcome of its own may yet have taken the lock again.
-    const { fence, abandoned } = (error ?? {}) as Partial<Grant>;
-    if (fence !== undefined) Object.assign(grant, { fence, abandoned });
+    const { fence, abandoned = false } = (error ?? {}) as Partial<Woken>;
+    if (fence !== undefined) grant.renew(fence, abandoned);
     throw error;
   }
   const { fence, abandoned, outcome } = woken;
-  Object.assign(grant, { fence, abandoned });
-  if (outcome === "aborted") throw (options?.signal ?? view?.signal)?.reason;
-  if (outcome === "late") {
-    const timeout = options?.timeout ?? view?.timeout;
-    throw new TimeoutError(`Nobody notified the condition in ${timeout} ms`);
-  }
+  grant.renew(fence, abandoned);
+  if (outcome === "aborted") throw (options?.signal ?? stateOf(proxy)?.options?.signal)?.reason;
+  return outcome === "notified";
 }
 
 async function waitFor<T>(
@@ -101,17 +104,14 @@ async function waitFor<T>(
   );
   const end = performance.now() + timeout;
   const grant = renewable(guard, "condition.waitFor()");
-  for (;;) {
+  for (let inTime = true;;) {
     const value = await predicate();
     if (value) return value;
-    try {
-      await sleep(proxy, grant, { timeout: Math.max(0, end - performance.now()), signal });
-    } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
-      const last = await predicate();
-      if (last) return last;
+    if (!inTime) {
       throw new TimeoutError(`What the condition is for did not come true in ${timeout} ms`);
     }
+    const left = Math.max(0, end - performance.now());
+    inTime = await sleep(proxy, grant, { timeout: left, signal });
   }
 }
 
@@ -124,6 +124,11 @@ async function notifyAll(proxy: object, guard: GuardLike): Promise<void> {
 }
 
 /** What is renewed with the grant: the guard, where it is one and not only a fence. */
-function renewable(guard: GuardLike, what: string): Grant {
-  return guard instanceof LockGuard ? guard : { fence: fenceOf(guard, what), abandoned: false };
+function renewable(guard: GuardLike, what: string): Renewable {
+  if (guard instanceof LockGuard) return guard;
+  const grant = {
+    fence: fenceOf(guard, what),
+    renew: (fence: number) => void (grant.fence = fence),
+  };
+  return grant;
 }

@@ -7,12 +7,13 @@
  * @module
  */
 
-import { checkObject } from "../call_options.ts";
+import { checkObject, show } from "../call_options.ts";
 import type { AcquireOptions, Guard, ReleaseOptions } from "../objects/lock.ts";
 import type { ReentrantGuard } from "../objects/rlock.ts";
-import { stateOf } from "../proxy_state.ts";
+import { stateOf, unreleased } from "../proxy_state.ts";
 import { askByName, fenceOf, required } from "./call.ts";
 import { type Handle, unlessClosed } from "./handle.ts";
+import type { ScopedGrant } from "./scopes.ts";
 
 /** Methods of a proxy that run where it is. */
 export type LocalMethods = Readonly<
@@ -25,11 +26,16 @@ export class LockGuard implements Guard {
   fence: number;
   abandoned: boolean;
   readonly #handle: Handle;
+  /** The guards of the same grant, an rlock's that was entered again. */
+  readonly #siblings: Set<LockGuard>;
   #released: Promise<void> | undefined;
 
-  constructor(handle: Handle) {
+  /** `sibling` is a guard of the same grant. */
+  constructor(handle: Handle, sibling?: LockGuard) {
     ({ fence: this.fence, abandoned: this.abandoned } = handle.content as Guard);
     this.#handle = handle;
+    this.#siblings = sibling ? sibling.#siblings : new Set();
+    this.#siblings.add(this);
   }
 
   /** Whether it was. */
@@ -38,7 +44,13 @@ export class LockGuard implements Guard {
   }
 
   release(): Promise<void> {
+    this.#siblings.delete(this);
     return this.#released ??= this.#handle.call("release", []).then(() => {}, unlessClosed);
+  }
+
+  /** A condition took the lock again: the grant has another fence, for all its guards. */
+  renew(fence: number, abandoned: boolean): void {
+    for (const guard of this.#siblings) [guard.fence, guard.abandoned] = [fence, abandoned];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -48,12 +60,17 @@ export class LockGuard implements Guard {
 
 /** See {@linkcode ReentrantGuard}. */
 export class RLockGuard extends LockGuard implements ReentrantGuard {
-  /** Whose lock it is. */
-  protected readonly proxy: object;
+  /** Asks for the lock, also when its proxy was released. */
+  readonly #proxy: object;
 
-  constructor(proxy: object, handle: Handle) {
-    super(handle);
-    this.proxy = proxy;
+  constructor(proxy: object, handle: Handle, sibling?: LockGuard) {
+    super(handle, sibling);
+    this.#proxy = unreleased(proxy);
+  }
+
+  /** Whose lock it is. */
+  protected get proxy(): object {
+    return this.#proxy;
   }
 
   async acquire(): Promise<this> {
@@ -63,30 +80,36 @@ export class RLockGuard extends LockGuard implements ReentrantGuard {
 
   /** A guard of the same class. */
   protected again(handle: Handle): this {
-    return new RLockGuard(this.proxy, handle) as this;
+    return new RLockGuard(this.proxy, handle, this) as this;
   }
 }
+
+/** Makes a guard; `sibling` is one of the same grant, where the task had it already. */
+export type MakeGuard = (proxy: object, handle: Handle, sibling?: LockGuard) => LockGuard;
 
 /**
  * The methods of whatever is acquired. `nested`: who acquires is known by the grants that it has
  * already, of those that are known so.
  */
-export function acquiring(
-  guardOf: (proxy: object, handle: Handle) => LockGuard,
-  nested: boolean,
-): LocalMethods {
-  const acquire = async (proxy: object, name: string, options: unknown, scoped: boolean) => {
-    const request = nested ? nestedRequest(proxy, options) : options;
-    const args = scoped ? [{ ...request as object, scoped }] : [request];
-    const handle = await askByName(proxy, name, args) as Handle | null;
-    return handle && guardOf(proxy, handle);
+export function acquiring(makeGuard: MakeGuard, nested: boolean): LocalMethods {
+  const acquire = async (proxy: object, name: string, request: object | undefined, held: Held) => {
+    const sent = held.length > 0 ? { ...request, ...holding(proxy, request, held) } : request;
+    const handle = await askByName(proxy, name, [sent]) as Handle | null;
+    if (!handle) return null;
+    const { fence } = handle.content as Guard;
+    const sibling = held.find((grant) => grant.fence === fence);
+    return makeGuard(proxy, handle, sibling instanceof LockGuard ? sibling : undefined);
   };
   return {
-    acquire(options?: AcquireOptions) {
-      return acquire(this, "acquire", options, false);
+    // deno-lint-ignore require-await -- a bad option is a rejection, not an exception
+    async acquire(options?: AcquireOptions) {
+      const [request, held] = nested ? split(this, options) : [options, []];
+      return acquire(this, "acquire", request, held);
     },
-    tryAcquire(options?: AcquireOptions) {
-      return acquire(this, "tryAcquire", options, false);
+    // deno-lint-ignore require-await -- as above
+    async tryAcquire(options?: AcquireOptions) {
+      const [request, held] = nested ? split(this, options) : [options, []];
+      return acquire(this, "tryAcquire", request, held);
     },
     release(options?: ReleaseOptions) {
       const sent = options instanceof LockGuard ? { fence: options.fence } : options;
@@ -94,13 +117,14 @@ export function acquiring(
     },
     async withLock(fn: (guard: Guard) => unknown, options?: AcquireOptions) {
       if (typeof fn !== "function") {
-        throw new TypeError(`withLock() needs a function, got ${typeof fn}: write () => ...`);
+        throw new TypeError(`withLock() needs a function, got ${show(fn)}: write () => ...`);
       }
       if (options !== undefined) checkObject(options, "{ timeout, signal }");
       const { scopes } = required(this, 'call "withLock"').owner;
-      const guard = (await acquire(this, "acquire", options, true))!;
+      const [request, held] = nested ? split(this, options) : [options, []];
+      const guard = (await acquire(this, "acquire", { ...request, scoped: true }, held))!;
       try {
-        return await (nested ? scopes.run(guard, () => fn(guard)) : fn(guard));
+        return await (nested ? scopes.run([...held, guard], () => fn(guard)) : fn(guard));
       } finally {
         // Written now. How it went is known by the guard; here nobody could do anything about it.
         guard.release().catch(() => {});
@@ -109,16 +133,29 @@ export function acquiring(
   };
 }
 
-/** What is asked for, with the grants that the asking task has. */
-function nestedRequest(proxy: object, options: unknown): unknown {
-  if (options !== undefined) checkObject(options, "{ timeout, signal, holding }");
-  const { holding: named, ...rest } = (options ?? {}) as AcquireOptions;
-  const { owner, options: view } = stateOf(proxy) ?? {};
-  const holding = named === null ? [] : owner?.scopes.fences ?? [];
-  if (named !== null && named !== undefined) {
-    holding.push(fenceOf(named, 'The option "holding"'));
-  }
-  if (holding.length === 0) return options && rest;
-  const { timeout = view?.timeout ?? Infinity, signal = view?.signal } = rest;
-  return { ...rest, holding, endless: timeout === Infinity && signal === undefined };
+type Held = readonly ScopedGrant[];
+
+/** What is asked for, and the grants that the asking task has. */
+function split(
+  proxy: object,
+  options: AcquireOptions | undefined,
+): [request: object | undefined, held: Held] {
+  const { scopes } = required(proxy, 'call "acquire"').owner;
+  if (options === undefined) return [undefined, scopes.grants];
+  checkObject(options, "{ timeout, signal, holding }");
+  const { holding: named, ...request } = options;
+  if (named === undefined) return [request, scopes.grants];
+  if (named === null) return [request, []];
+  if (named instanceof LockGuard) return [request, [named]];
+  return [request, [{ fence: fenceOf(named, 'The option "holding"'), released: false }]];
+}
+
+/** What the server is told of the grants that the asking task has. */
+function holding(proxy: object, request: AcquireOptions | undefined, held: Held): object {
+  const view = stateOf(proxy)?.options;
+  const { timeout = view?.timeout ?? Infinity, signal = view?.signal } = request ?? {};
+  return {
+    holding: held.map(({ fence }) => fence),
+    endless: timeout === Infinity && signal === undefined,
+  };
 }

@@ -11,7 +11,7 @@ import { acquiring, type LocalMethods, LockGuard, RLockGuard } from "./lock.ts";
 import { queueMethods } from "./queue.ts";
 
 const lock = acquiring((_, handle) => new LockGuard(handle), true);
-const rlock = acquiring((proxy, handle) => new RLockGuard(proxy, handle), true);
+const rlock = acquiring((...parts) => new RLockGuard(...parts), true);
 const semaphore = acquiring((_, handle) => new LockGuard(handle), false);
 
 /** The methods by the proxies' names. */

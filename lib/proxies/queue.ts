@@ -16,7 +16,7 @@ import type {
   NackOptions,
   QueueMethods,
 } from "../objects/queue_proxy.ts";
-import { askByName } from "./call.ts";
+import { askByName, required } from "./call.ts";
 import { Handle, unlessClosed } from "./handle.ts";
 import type { LocalMethods } from "./lock.ts";
 
@@ -49,9 +49,17 @@ class QueueLease implements Lease<unknown> {
     return this.#finish("ack", [this.#index]);
   }
 
+  // deno-lint-ignore require-await -- a bad delay is a rejection, not an exception
   async nack(options?: NackOptions): Promise<void> {
-    if (options !== undefined) checkObject(options, "{ delay }");
-    await this.#finish("nack", options ? [this.#index, options] : [this.#index]);
+    if (options === undefined) return this.#finish("nack", [this.#index]);
+    checkObject(options, "{ delay }");
+    const { delay = 0 } = options;
+    if (!(delay >= 0 && delay < Infinity)) {
+      throw new RangeError(
+        `lease.nack() needs a delay of 0 or more milliseconds, got ${show(delay)}`,
+      );
+    }
+    return this.#finish("nack", [this.#index, options]);
   }
 
   /** Gives it back as if it had not been given. */
@@ -64,13 +72,23 @@ class QueueLease implements Lease<unknown> {
   }
 
   #finish(method: "ack" | "nack", args: unknown[]): Promise<void> {
-    this.#end ??= { method, done: this.#handle.call(method, args).then(() => {}) };
+    this.#end ??= { method, done: this.#ask(method, args) };
     if (this.#end.method === method) return this.#end.done;
     return Promise.reject(
       new LeaseLostError(
         `Cannot ${method} the item: its lease is over, ${this.#end.method}() was called before`,
       ),
     );
+  }
+
+  async #ask(method: "ack" | "nack", args: unknown[]): Promise<void> {
+    try {
+      await this.#handle.call(method, args);
+    } catch (error) {
+      // What was not done may be tried again.
+      if (!(error instanceof LeaseLostError)) this.#end = undefined;
+      throw error;
+    }
   }
 }
 
@@ -135,7 +153,13 @@ class Consumer {
 
   constructor(queue: QueueMethods<unknown>, handler: Handler, options: ConsumeOptions<unknown>) {
     checkObject(options, "{ concurrency, signal }");
-    const { concurrency = 1, signal, onError } = options;
+    const { concurrency = 1, signal, onError, ...rest } = options;
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined) {
+      throw new TypeError(
+        `consume() has no option "${unknown}": its options are concurrency, signal, onError`,
+      );
+    }
     if (typeof handler !== "function") {
       throw new TypeError(`consume() needs a function as handler, got ${show(handler)}`);
     }
@@ -147,10 +171,12 @@ class Consumer {
     if (onError !== undefined && typeof onError !== "function") {
       throw new TypeError(`consume() needs a function as "onError", got ${show(onError)}`);
     }
-    this.#queue = queue;
+    const view = required(queue, 'call "consume"');
+    // The timeout of a view is for its calls, not for the time between two items.
+    this.#queue = (view.proxy ?? queue) as QueueMethods<unknown>;
     this.#handler = handler;
     this.#concurrency = concurrency;
-    this.#signal = checkedOptions({ signal }).signal;
+    this.#signal = checkedOptions({ signal: signal ?? view.options?.signal }).signal;
     this.#onError = onError;
   }
 
@@ -194,8 +220,11 @@ class Consumer {
     try {
       await this.#handler(lease.value, lease);
     } catch (error) {
-      if (!lease.over) await this.#settle(lease, () => lease.nack());
-      this.#report(error, lease);
+      try {
+        await this.#report(error, lease);
+      } finally {
+        if (!lease.over) await this.#settle(lease, () => lease.nack());
+      }
       return;
     }
     if (!lease.over) await this.#settle(lease, () => lease.ack());
@@ -207,12 +236,12 @@ class Consumer {
       await end();
     } catch (error) {
       if (!(error instanceof LeaseLostError)) throw error;
-      this.#report(error, lease);
+      await this.#report(error, lease);
     }
   }
 
-  #report(error: unknown, lease: QueueLease): void {
+  async #report(error: unknown, lease: QueueLease): Promise<void> {
     debug("consume", () => `attempt ${lease.attempt} failed: ${error}`);
-    this.#onError?.(error, lease);
+    await this.#onError?.(error, lease);
   }
 }

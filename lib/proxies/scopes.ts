@@ -19,14 +19,13 @@ export interface ScopedGrant {
 export class Scopes {
   readonly #storage = new AsyncLocalStorage<readonly ScopedGrant[]>();
 
-  /** Runs the function with one more grant. */
-  run<T>(grant: ScopedGrant, fn: () => T): T {
-    return this.#storage.run([...this.#storage.getStore() ?? [], grant], fn);
+  /** The grants that the running task has, outermost first. */
+  get grants(): readonly ScopedGrant[] {
+    return this.#storage.getStore()?.filter(({ released }) => !released) ?? [];
   }
 
-  /** The fences of the grants that the running task has. */
-  get fences(): number[] {
-    const grants = this.#storage.getStore() ?? [];
-    return grants.filter(({ released }) => !released).map(({ fence }) => fence);
+  /** Runs the function as a task that has these grants and no others. */
+  run<T>(grants: readonly ScopedGrant[], fn: () => T): T {
+    return this.#storage.run(grants, fn);
   }
 }

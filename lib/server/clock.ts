@@ -13,14 +13,16 @@ import type { Clock } from "../objects/waiting.ts";
 /** The time of one server. */
 export class ServerClock implements Clock {
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #stopped = false;
 
   /** See {@linkcode Clock.now}. */
   now(): number {
     return performance.now();
   }
 
-  /** See {@linkcode Clock.after}. */
+  /** See {@linkcode Clock.after}; after the end nothing happens any more. */
   after(milliseconds: number, action: () => void): () => void {
+    if (this.#stopped) return () => {};
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       action();
@@ -34,6 +36,7 @@ export class ServerClock implements Clock {
 
   /** Forgets all that was to happen. */
   stop(): void {
+    this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }

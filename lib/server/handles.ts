@@ -12,6 +12,7 @@ import { takenAway } from "../objects/grant.ts";
 import { Holding, type HoldingMethod } from "../objects/handover.ts";
 import { HandleKind, handleMethods, pieceBytes } from "../wire/protocol.ts";
 import { Cursor, type Portion } from "./cursor.ts";
+import type { Entry } from "./registry.ts";
 
 /** What a call gives that opened a handle: what comes along with it. */
 export class OpenHandle {
@@ -38,6 +39,8 @@ const notYet: Portion = { values: [], done: false };
 export class Handles {
   readonly #measure: (value: unknown) => number;
   readonly #handles = new Map<number, Cursor | Holding>();
+  /** Whose they are. */
+  readonly #pinned = new WeakMap<Holding, Entry>();
   #next = 1;
 
   /** `measure` tells how many bytes a value is. */
@@ -62,10 +65,22 @@ export class Handles {
   }
 
   /** A grant or leases become a handle, until the session gives it back or it is over. */
-  openHolding(holding: Holding): OpenHandle {
+  openHolding(holding: Holding, entry: Entry | undefined): OpenHandle {
+    const kind = HandleKind[holding.kind];
+    if (holding.over) return new OpenHandle(kind, 0, holding.content);
     const id = this.#add(holding);
+    if (entry) this.#pinned.set(holding, entry);
     holding.onOver = () => this.#handles.delete(id);
-    return new OpenHandle(HandleKind[holding.kind], id, holding.content);
+    return new OpenHandle(kind, id, holding.content);
+  }
+
+  /** The object with the number, if the session has a grant or lease of it. */
+  pinned(id: number): Entry | undefined {
+    for (const handle of this.#handles.values()) {
+      const entry = handle instanceof Holding ? this.#pinned.get(handle) : undefined;
+      if (entry?.id === id) return entry;
+    }
+    return undefined;
   }
 
   /** Carries out what the session asks of a handle. */
@@ -121,9 +136,11 @@ export class Handles {
     method: HoldingMethod,
     args: readonly unknown[],
   ): unknown {
-    const result = holding.call(method, args);
-    if (holding.over) this.#handles.delete(id);
-    return result;
+    try {
+      return holding.call(method, args);
+    } finally {
+      if (holding.over) this.#handles.delete(id);
+    }
   }
 
   /** The next portion; an iterator that fails or is done is freed. */

@@ -53,8 +53,9 @@ export class LocalOwner implements ProxyOwner {
   readonly clock: ServerClock = new ServerClock();
   readonly scopes: Scopes = new Scopes();
   readonly #options: LocalOwnerOptions;
-  /** The calls of the server's own that run. */
-  readonly #running = new Set<AbortController>();
+  /** The calls of the server's own that wait for another caller. */
+  readonly #waiting = new Set<AbortController>();
+  #ended: Error | undefined;
 
   constructor(options: LocalOwnerOptions) {
     this.epoch = options.epoch;
@@ -64,10 +65,10 @@ export class LocalOwner implements ProxyOwner {
     this.invoker = new Invoker(this.registry, this.ledger, (value) => this.copy(value));
   }
 
-  /** The server is over: nothing of its own waits on. */
-  close(reason: Error): void {
-    for (const controller of this.#running) controller.abort(reason);
-    this.clock.stop();
+  /** The server ends: nothing of its own waits any more. */
+  endWaiting(reason: Error): void {
+    this.#ended = reason;
+    for (const controller of this.#waiting) controller.abort(reason);
   }
 
   /** A copy as the wire makes it; proxies stay what they are. */
@@ -141,13 +142,20 @@ export class LocalOwner implements ProxyOwner {
     { timeout, signal }: CallOptions,
   ): Promise<unknown> {
     signal?.throwIfAborted();
+    if (waits && this.#ended) throw this.#ended;
     const controller = new AbortController();
+    // deno-lint-ignore no-this-alias -- for the getter
+    const owner = this;
     const caller: CallerContext = {
       id: "server",
       signal: controller.signal,
       timeout: timeout === Infinity ? undefined : timeout,
       clock: this.clock,
       ledger: this.ledger,
+      bytes: 0,
+      get gone() {
+        return owner.#ended !== undefined;
+      },
       settling: () => {},
       share: (object, typeid) => this.registry.share(object, typeid).proxy as never,
     };
@@ -157,13 +165,13 @@ export class LocalOwner implements ProxyOwner {
     );
     const abort = () => controller.abort(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
-    this.#running.add(controller);
+    if (waits) this.#waiting.add(controller);
     try {
       const decidedHere = !waits && (timeout !== undefined || signal !== undefined);
       return this.#receive(decidedHere ? await limited(result, controller, timeout) : await result);
     } finally {
       signal?.removeEventListener("abort", abort);
-      this.#running.delete(controller);
+      this.#waiting.delete(controller);
     }
   }
 

@@ -16,6 +16,8 @@ import type { Entry } from "./registry.ts";
 export interface CallOrigin {
   /** The session. */
   readonly id: string;
+  /** Whether it, or the server, is over. */
+  readonly gone: boolean;
   /** Tells it that the call waits no more, although its answer is still to come. */
   settling(call: number): void;
 }
@@ -39,6 +41,7 @@ export class RunningCall implements CallSource {
   cancelled: Error | undefined = undefined;
   readonly #origin: CallOrigin;
   readonly #timeout: number | undefined;
+  readonly #bytes: number;
   readonly #owner: LocalOwner;
 
   /** `entry` is the object that is called, `origin` the session that calls. */
@@ -52,6 +55,7 @@ export class RunningCall implements CallSource {
     this.builtin = entry?.definition.proxyName !== undefined;
     this.#origin = origin;
     this.#timeout = call.timeout;
+    this.#bytes = call.payload.length;
     this.#owner = owner;
   }
 
@@ -63,15 +67,20 @@ export class RunningCall implements CallSource {
   get caller(): CallerContext {
     const signal = () => this.#signal();
     const { registry, clock, ledger } = this.#owner;
+    const origin = this.#origin;
     return {
-      id: this.#origin.id,
+      id: origin.id,
       timeout: this.#timeout,
+      bytes: this.#bytes,
       clock,
       ledger,
       get signal() {
         return signal();
       },
-      settling: () => this.#origin.settling(this.id),
+      get gone() {
+        return origin.gone;
+      },
+      settling: () => origin.settling(this.id),
       share: (object, typeid) => registry.share(object, typeid).proxy as never,
     };
   }

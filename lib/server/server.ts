@@ -180,9 +180,10 @@ export class ObjectServer implements SessionHost, ControlHost {
     const unlistened = this.#listener?.close().catch(warnOfLeftover);
     for (const connection of this.#halfOpen) connection.close(reason);
     for (const session of this.sessions.values()) session.announceEnd(reason);
+    this.owner.endWaiting(reason);
     await this.#drain(reason);
     this.#control.tickets.clear();
-    this.owner.close(reason);
+    this.owner.clock.stop();
     await unlistened;
     this.#resolveClosed(reason);
   }

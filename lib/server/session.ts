@@ -84,6 +84,11 @@ export class Session implements Receiver, CallOrigin {
     return this.#replies.holds;
   }
 
+  /** Whether nobody is left to be answered. */
+  get gone(): boolean {
+    return this.#connection.closed !== undefined || this.#host.draining !== undefined;
+  }
+
   /** Bytes on their way to the client. */
   get outputBytes(): number {
     return this.#connection.outputBytes;
@@ -130,9 +135,10 @@ export class Session implements Receiver, CallOrigin {
     this.#replies.knowTables(ids);
   }
 
-  /** The entry that the client holds under this number; refused even if others hold it. */
+  /** The entry that the client holds under this number, or has a grant of; refused even if others hold it. */
   held(id: number): Entry {
-    return this.#replies.held(id);
+    const pinned = this.#replies.holds.has(id) ? undefined : this.#handles.pinned(id);
+    return pinned ?? this.#replies.held(id);
   }
 
   /** Tells the client that the server ends, and why; parked calls reject at once. */
@@ -140,7 +146,11 @@ export class Session implements Receiver, CallOrigin {
     writeJson(this.#connection.output, Kind.Bye, { reason: reason.message });
     this.#connection.schedule();
     for (const call of this.#running.values()) {
-      if (call.waits) call.controller?.abort(reason);
+      if (!call.waits) continue;
+      // Answered first: what the others' leaving brings it goes back.
+      this.#settle(call);
+      this.#replies.exception(call.id, reason);
+      call.controller?.abort(reason);
     }
   }
 
@@ -284,7 +294,7 @@ export class Session implements Receiver, CallOrigin {
 
   /** The call is over; whether somebody waits for the answer. */
   #settle(call: RunningCall): boolean {
-    this.#running.delete(call.id);
+    if (!this.#running.delete(call.id)) return false;
     if (call.waits) this.#waiters--;
     else if (!call.builtin) this.#runningUserCalls--;
     if (this.#running.size === 0) this.#whenIdle?.();
@@ -313,9 +323,11 @@ export class Session implements Receiver, CallOrigin {
   }
 
   /** Sends as much of it at once as can be; the rest goes back. */
-  #handOver({ id }: RunningCall, handover: Handover): void {
+  #handOver({ id, entry }: RunningCall, handover: Handover): void {
     for (let maxBytes: number | undefined = maxBatchBytes;;) {
-      const handle = handover instanceof Holding ? this.#handles.openHolding(handover) : undefined;
+      const handle = handover instanceof Holding
+        ? this.#handles.openHolding(handover, entry)
+        : undefined;
       try {
         if (handle) this.#replies.handle(id, handle, maxBytes);
         else this.#replies.value(id, handover.content, maxBytes);
