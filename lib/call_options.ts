@@ -42,7 +42,7 @@ export function checkObject(options: unknown, shape: string): void {
       `Options must be an object such as ${shape}, got a signal: write { signal }`,
     );
   }
-  if (typeof options === "object" && options !== null) return;
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
   throw new TypeError(`Options must be an object such as ${shape}, got ${show(options)}`);
 }
 

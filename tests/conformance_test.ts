@@ -1,7 +1,7 @@
 /**
  * What every typeid promises, through a manager: in memory, with the other built-in serializer, and
- * over a Unix socket to a server process. The same suites run against the local referents in
- * objects_test.ts.
+ * over a Unix socket to a server process; and through the server's own proxies. The suites of what
+ * never waits run against the local referents as well, in objects_test.ts.
  *
  * @module
  */
@@ -10,15 +10,32 @@ import { test } from "node:test";
 import { getValue, json, Manager, str } from "../mod.ts";
 import { suite as arraySuite } from "./conformance/array.ts";
 import type { Backend, Make } from "./conformance/backend.ts";
+import { suite as barrierSuite } from "./conformance/barrier.ts";
+import { suite as conditionSuite } from "./conformance/condition.ts";
+import { suite as latchSuite } from "./conformance/count_down_latch.ts";
 import { suite as dictSuite } from "./conformance/dict.ts";
+import { suite as eventSuite } from "./conformance/event.ts";
+import { inServer } from "./conformance/in_server.ts";
+import { suite as joinableSuite } from "./conformance/joinable.ts";
 import { suite as listSuite } from "./conformance/list.ts";
+import { suite as lockSuite } from "./conformance/lock.ts";
 import { suite as namespaceSuite } from "./conformance/namespace.ts";
+import { suite as prioritySuite } from "./conformance/priority.ts";
+import { suite as queueSuite } from "./conformance/queue.ts";
+import { suite as leaseSuite } from "./conformance/queue_leases.ts";
+import { suite as rateLimiterSuite } from "./conformance/rate_limiter.ts";
+import { suite as semaphoreSuite } from "./conformance/semaphore.ts";
 import { suite as setSuite } from "./conformance/set.ts";
 import { suite as valueSuite } from "./conformance/value.ts";
 import { assertClean } from "./support/clean.ts";
 import { eventually } from "./support/events.ts";
 
-const suites = [listSuite, dictSuite, setSuite, namespaceSuite, valueSuite, arraySuite];
+const suites = [
+  ...[listSuite, dictSuite, setSuite, namespaceSuite, valueSuite, arraySuite],
+  ...[queueSuite, leaseSuite, prioritySuite, joinableSuite],
+  ...[lockSuite, semaphoreSuite, conditionSuite],
+  ...[eventSuite, barrierSuite, latchSuite, rateLimiterSuite],
+];
 
 /** One server process for all claims; each has a session of its own. */
 const shared: { manager: Promise<Manager> | undefined } = { manager: undefined };
@@ -38,6 +55,7 @@ const makers: Record<string, Make> = {
     const manager = await Manager.connect({ address, env, authkey: env.REFERENT_AUTHKEY });
     return backendOf(manager, () => manager.close());
   },
+  "in the server": inServer,
 };
 
 for (const [name, make] of Object.entries(makers)) {
@@ -64,6 +82,20 @@ function backendOf(manager: Manager, close: () => Promise<void>): Backend {
     namespace: manager.namespace,
     value: manager.value,
     array: manager.array,
+    queue: manager.queue,
+    lifoQueue: manager.lifoQueue,
+    priorityQueue: manager.priorityQueue,
+    joinableQueue: manager.joinableQueue,
+    lock: manager.lock,
+    rlock: manager.rlock,
+    rwLock: manager.rwLock,
+    semaphore: manager.semaphore,
+    boundedSemaphore: manager.boundedSemaphore,
+    condition: manager.condition,
+    event: manager.event,
+    barrier: manager.barrier,
+    countDownLatch: manager.countDownLatch,
+    rateLimiter: manager.rateLimiter,
     str,
     getValue,
     close,

@@ -21,7 +21,7 @@ import {
 import { Scopes } from "../proxies/scopes.ts";
 import { authenticateClient } from "../wire/auth.ts";
 import { Connection, type Receiver } from "../wire/connection.ts";
-import type { Fields } from "../wire/frame.ts";
+import type { Fields, FrameWriter } from "../wire/frame.ts";
 import { LongReplies } from "../wire/pieces.ts";
 import {
   type AnnouncedType,
@@ -41,7 +41,7 @@ import {
   writeCancel,
   writeRelease,
 } from "../wire/protocol.ts";
-import { type Serializer, withRoot } from "../wire/serializer.ts";
+import { type References, type Serializer, withRoot } from "../wire/serializer.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Handles } from "./handles.ts";
 import { Holds } from "./holds.ts";
@@ -143,18 +143,20 @@ export class Client implements ProxyOwner, Receiver {
     this.#options = options;
     this.#maxPayloadBytes = welcome.maxMessageBytes;
     this.#errors = new Map(options.errors);
-    this.#holds = new Holds(this, options.limits.maxDepth, (id, receipts) => {
+    const send = (write: (output: FrameWriter) => void) => {
       if (connection.closed) return;
-      debug("release", () => `${receipts} of object 0x${id.toString(16)}`);
-      writeRelease(connection.output, id, receipts);
-      connection.schedule();
-    });
-    const cancel = (id: number) => {
-      if (connection.closed) return;
-      writeCancel(connection.output, id);
+      write(connection.output);
       connection.schedule();
     };
-    this.#pending = new PendingCalls(cancel, () => this.#watchProcess());
+    this.#holds = new Holds(this, options.limits.maxDepth, (id, receipts) => {
+      debug("release", () => `${receipts} of object 0x${id.toString(16)}`);
+      send((output) => writeRelease(output, id, receipts));
+    });
+    this.#pending = new PendingCalls(
+      (id) => send((output) => writeCancel(output, id)),
+      (id) => this.#holds.keep(id),
+      () => this.#watchProcess(),
+    );
     const maxFrameBytes = options.limits.maxMessageBytes + envelopeBytes;
     this.#longReplies = new LongReplies(maxFrameBytes);
     for (const { table } of this.types.values()) {
@@ -382,19 +384,17 @@ export class Client implements ProxyOwner, Receiver {
   #decode(reply: Reply): unknown {
     const { payload, references } = reply;
     if (payload.length === 0) return undefined;
-    return this.#holds.receive(
-      references,
-      (incoming) => this.#serializer.decode(payload, incoming),
-    );
+    const decode = (incoming: References) => this.#serializer.decode(payload, incoming);
+    return this.#holds.receive(references, decode);
   }
 
   /** A reply that nobody takes gives back all that it brought. */
   #refuse(reply: Reply): void {
-    const callee = this.#pending.takeAbandoned(reply.id);
-    if (callee && reply.status === Status.Value) {
-      return this.#handles.takeBack(callee, this.#decode(reply));
-    }
-    this.#holds.refuse(reply.references);
-    if (reply.status === Status.Handle) this.#handles.giveBack(reply.handleId);
+    const wait = this.#pending.takeAbandoned(reply.id);
+    if (wait && reply.status === Status.Value) {
+      this.#handles.takeBack(wait.callee, this.#decode(reply));
+    } else this.#holds.refuse(reply.references);
+    this.#handles.giveBack(reply.handleId); // 0, as of every other status, is none
+    wait?.letGo();
   }
 }

@@ -15,6 +15,8 @@ import type { References } from "../wire/serializer.ts";
 interface Hold extends Held {
   /** The live proxy; weak, so that collection gives the receipts back. */
   proxy?: WeakRef<object>;
+  /** How many keep a receipt although the proxy may be released. */
+  keepers?: number;
 }
 
 interface KnownTable {
@@ -49,6 +51,16 @@ export class Holds {
     this.#tables.set(table.id, { table, prototype: makePrototype(table) });
   }
 
+  /** The server is asked for the object once more: one receipt is kept until the returned function is called. */
+  keep(id: number): () => void {
+    const hold = this.#holds.get(id);
+    if (!hold) return () => {};
+    hold.keepers = (hold.keepers ?? 0) + 1;
+    return () => {
+      if (--hold.keepers! === 0 && hold.released) this.#giveBack(id, 1);
+    };
+  }
+
   /** Gives back one receipt, or all. */
   release(held: Held, all: boolean): void {
     if (held.released) return;
@@ -58,7 +70,8 @@ export class Holds {
       held.released = true;
       this.#holds.delete(held.id);
     }
-    this.#giveBack(held.id, receipts);
+    const kept = held.released && (held as Hold).keepers ? 1 : 0;
+    if (receipts > kept) this.#giveBack(held.id, receipts - kept);
   }
 
   /** Forgets everything without a word to the server: the session is over. */

@@ -49,6 +49,12 @@ export interface PendingCall {
   settling: boolean;
 }
 
+/** A wait that was given up, whose result may still come; its object is held until then. */
+export interface AbandonedWait {
+  readonly callee: Callee;
+  letGo(): void;
+}
+
 /** After an abort or a timeout the server has this long to say how a wait ended, in milliseconds. */
 const verdictTimeout = 5_000;
 
@@ -56,16 +62,23 @@ const verdictTimeout = 5_000;
 export class PendingCalls {
   readonly #calls = new Map<number, PendingCall>();
   /** Waits that were given up before the server said how they ended, which it still will. */
-  readonly #abandoned = new Map<number, Callee>();
+  readonly #abandoned = new Map<number, AbandonedWait>();
   readonly #cancel: (id: number) => void;
+  readonly #keep: (objectId: number) => () => void;
   readonly #busyChanged: () => void;
 
   /**
-   * `cancel` tells the server that nobody waits for a call any more; `busyChanged` is called when the
-   * first call is added and when the last one is taken out.
+   * `cancel` tells the server that nobody waits for a call any more; `keep` holds an object until what
+   * it returns is called; `busyChanged` is called when the first call is added and when the last one
+   * is taken out.
    */
-  constructor(cancel: (id: number) => void, busyChanged: () => void) {
+  constructor(
+    cancel: (id: number) => void,
+    keep: (objectId: number) => () => void,
+    busyChanged: () => void,
+  ) {
     this.#cancel = cancel;
+    this.#keep = keep;
     this.#busyChanged = busyChanged;
   }
 
@@ -113,10 +126,10 @@ export class PendingCalls {
   }
 
   /** Takes out what was called by a wait that was given up; undefined if it was no such call. */
-  takeAbandoned(id: number): Callee | undefined {
-    const callee = this.#abandoned.get(id);
+  takeAbandoned(id: number): AbandonedWait | undefined {
+    const wait = this.#abandoned.get(id);
     this.#abandoned.delete(id);
-    return callee;
+    return wait;
   }
 
   /** Takes all calls out, in the order in which they were issued. */
@@ -151,7 +164,10 @@ export class PendingCalls {
   #abandon(id: number, reason: unknown): void {
     const call = this.take(id);
     if (!call) return;
-    if (call.callee.waitOptions !== undefined) this.#abandoned.set(id, call.callee);
+    const { callee } = call;
+    if (callee.waitOptions !== undefined) {
+      this.#abandoned.set(id, { callee, letGo: this.#keep(callee.id) });
+    }
     this.#cancel(id);
     call.reject(reason);
   }

@@ -46,6 +46,9 @@ export abstract class Acquirable implements GrantSource {
   /** How many of the next grants follow one whose holder is gone. */
   #abandoned = 0;
 
+  /** The object that users know it by: itself, or the condition whose lock it is. */
+  shownAs: object = this;
+
   /** How it is called in messages. */
   protected abstract readonly name: string;
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { BrokenBarrierError } from "../errors.ts";
+import { BrokenBarrierError, LimitExceededError } from "../errors.ts";
 import { count, optionsOf } from "./arguments.ts";
 import type { ProxyBase } from "./proxy_base.ts";
 import { quoted } from "./represent.ts";
@@ -63,7 +63,10 @@ export interface BarrierProxy extends ProxyBase {
 export class Barrier {
   readonly #parties: number;
   readonly #timeout: number | undefined;
-  readonly #waiting = new WaitingLine<number, number>(() => this.abort());
+  readonly #waiting = new WaitingLine<number, number>((reason) => {
+    // One call too many of a session is no party that gave up.
+    if (!(reason instanceof LimitExceededError)) this.abort();
+  });
   #broken = false;
 
   /** For so many parties. */

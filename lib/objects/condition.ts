@@ -115,13 +115,14 @@ export class Condition {
   readonly #sleepers = new Line<Sleeper>();
 
   /** With the lock or rlock, else an rlock of its own. */
-  constructor(lock: unknown = new RLock()) {
-    if (!(lock instanceof Lock || lock instanceof RLock)) {
-      throw new TypeError(
-        `condition() needs the proxy of a lock or rlock of this server, got ${quoted(lock)}`,
-      );
-    }
-    this.#lock = lock;
+  constructor(lock?: unknown) {
+    this.#lock = lock === undefined ? this.#ownLock() : lockOf(lock);
+  }
+
+  #ownLock(): RLock {
+    const lock = new RLock();
+    lock.shownAs = this;
+    return lock;
   }
 
   /** See {@linkcode ConditionProxy.acquire}. */
@@ -178,6 +179,13 @@ export class Condition {
       } is not the fence of a current grant of this condition's lock, held by this session; acquire it first`,
     );
   }
+}
+
+function lockOf(lock: unknown): Lock | RLock {
+  if (lock instanceof Lock || lock instanceof RLock) return lock;
+  throw new TypeError(
+    `condition() needs the proxy of a lock or rlock of this server, got ${quoted(lock)}`,
+  );
 }
 
 /** One call of `wait`: first asleep, then in line for the lock. */

@@ -9,11 +9,11 @@
 
 import { NotExposedError, NotOwnerError } from "../errors.ts";
 import { Holding, type HoldingMethod } from "./handover.ts";
-import type { Ledger, LedgerGrant, LedgerWait } from "./ledger.ts";
+import type { Ledger, LedgerGrant, LedgerSource, LedgerWait } from "./ledger.ts";
 import type { Place } from "./line.ts";
 
 /** What gives grants. */
-export interface GrantSource {
+export interface GrantSource extends LedgerSource {
   /** The holder gives one claim back; `unseen`: it never knew of it. */
   leave(claim: Claim, unseen?: boolean): void;
   /** The grant ends; `abandoned`: since its holder is gone. */

@@ -13,6 +13,9 @@ export abstract class Handover {
   /** What travels. */
   abstract readonly content: unknown;
 
+  /** It is on its way and cannot be given back any more by whoever carries it. */
+  sent(): void {}
+
   /** It did not arrive, and nobody had it: as if it had not been given. */
   abstract giveBack(): void;
 

@@ -22,14 +22,17 @@ export const shapes = {
   value: ([item]: readonly Item[]): unknown => item!.value,
   found: ([item]: readonly Item[]): unknown => ({ value: item!.value }),
   values: (items: readonly Item[]): unknown => items.map(({ value }) => value),
+  // Flat: a value that was just not too deep when it was put is not now, either.
   leases: (items: readonly Item[]): unknown =>
-    items.map(({ value, attempts }) => ({ value, attempt: attempts })),
+    items.flatMap(({ value, attempts }) => [value, attempts]),
 };
 
 /** What takes items back. */
 export interface ItemSource {
-  /** Items that never arrived. */
-  restore(items: readonly Item[]): void;
+  /** Items that were taken have left. */
+  sent(): void;
+  /** Items that never left come back; `last`: all that one call took are away now. */
+  restore(items: readonly Item[], last: boolean): void;
 }
 
 /** Items that are the caller's once they have arrived. */
@@ -49,36 +52,17 @@ export class Taken extends Handover {
     return this.#shape(this.#items);
   }
 
+  override sent(): void {
+    this.#source.sent();
+  }
+
   giveBack(): void {
-    this.#source.restore(this.#items.splice(0));
+    this.#source.restore(this.#items.splice(0), true);
   }
 
   override shrink(): boolean {
     if (this.#items.length < 2) return false;
-    this.#source.restore(this.#items.splice(this.#items.length >> 1));
-    return true;
-  }
-}
-
-/** Items that were taken off a list, so many as one reply can hold. */
-export class Removed<T> extends Handover {
-  readonly content: T[];
-  readonly #putBack: (items: T[]) => void;
-
-  /** `putBack` gets items that did not arrive, in their order. */
-  constructor(items: T[], putBack: (items: T[]) => void) {
-    super();
-    this.content = items;
-    this.#putBack = putBack;
-  }
-
-  giveBack(): void {
-    this.#putBack(this.content.splice(0));
-  }
-
-  override shrink(): boolean {
-    if (this.content.length < 2) return false;
-    this.#putBack(this.content.splice(this.content.length >> 1));
+    this.#source.restore(this.#items.splice(this.#items.length >> 1), false);
     return true;
   }
 }

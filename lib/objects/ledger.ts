@@ -10,6 +10,12 @@
 
 import { DeadlockError, NotOwnerError } from "../errors.ts";
 
+/** What gives grants. */
+export interface LedgerSource {
+  /** The object that users know it by: itself, or the condition whose lock it is. */
+  readonly shownAs: object;
+}
+
 /** What the ledger knows of a grant. */
 export interface LedgerGrant {
   /** Its number, which only rises from one grant to the next. */
@@ -17,7 +23,7 @@ export interface LedgerGrant {
   /** The session that has it. */
   readonly owner: string;
   /** What it is a grant of. */
-  readonly source: object;
+  readonly source: LedgerSource;
   /** Calls that wait without end, made by a task that has the grant. */
   readonly heldBy: Set<LedgerWait>;
 }
@@ -27,7 +33,7 @@ export interface LedgerWait {
   /** The session that waits. */
   readonly owner: string;
   /** What it waits for. */
-  readonly source: object;
+  readonly source: LedgerSource;
   /** The current grants that have to end before; `certain`: without any doubt. */
   blockers(certain: boolean): Iterable<LedgerGrant>;
 }
@@ -46,14 +52,14 @@ export interface Suspect {
 export class Ledger {
   readonly #current = new Map<number, LedgerGrant>();
   readonly #waits = new Set<LedgerWait>();
-  readonly #nameOf: (source: object) => string;
+  readonly #nameOf: (referent: object) => string;
   #lastFence: number;
 
   /**
    * Fences begin at `start`, the server's start in microseconds since 1970: a server that follows
    * another goes on above it. `nameOf` names what is granted in messages.
    */
-  constructor(start: number, nameOf: (source: object) => string) {
+  constructor(start: number, nameOf: (referent: object) => string) {
     this.#lastFence = start;
     this.#nameOf = nameOf;
   }
@@ -112,10 +118,12 @@ export class Ledger {
     const circle = circleOf(wait);
     if (!circle) return undefined;
     const links = circle.map(([{ owner, source }, blocker]) =>
-      `session "${owner}" waits for ${this.#nameOf(source)}, which session "${blocker.owner}" holds`
+      `session "${owner}" waits for ${
+        this.#nameOf(source.shownAs)
+      }, which session "${blocker.owner}" holds`
     );
     return new DeadlockError(
-      `Cannot acquire ${this.#nameOf(wait.source)}, it would wait for ever: ${
+      `Cannot acquire ${this.#nameOf(wait.source.shownAs)}, it would wait for ever: ${
         links.join("; ")
       }; acquire in one order everywhere, or with a timeout`,
     );
@@ -129,7 +137,7 @@ export class Ledger {
     const links = [...this.#waits].flatMap((wait) =>
       Array.from(wait.blockers(false), ({ owner }): Suspect => ({
         session: wait.owner,
-        waitsFor: this.#nameOf(wait.source),
+        waitsFor: this.#nameOf(wait.source.shownAs),
         heldBy: owner,
       }))
     );

@@ -16,10 +16,10 @@ import {
   type Lease,
   LeaseBatch,
   type LeaseSource,
-  Removed,
   shapes,
   Taken,
 } from "./lease.ts";
+import { DeadItems } from "./dead_items.ts";
 import type { Handover } from "./handover.ts";
 import type { DeadItem, QueueOptions } from "./queue_proxy.ts";
 import { type Item, Store, type StoreOrder } from "./store.ts";
@@ -53,8 +53,10 @@ export class Queue implements ItemSource, LeaseSource {
   readonly #putters = new WaitingLine<void, Item[]>(() => this.#pump());
   /** Items that come back later, and how to forget that. */
   readonly #delayed = new Map<Item, () => void>();
-  readonly #dead: DeadItem[] = [];
+  readonly #dead = new DeadItems();
   #out = 0;
+  /** How many times items were taken that have not left. */
+  #leaving = 0;
   #nextPlace = 0;
   #headPlace = -1;
   #shutDown: "no" | "draining" | "at once" = "no";
@@ -137,36 +139,38 @@ export class Queue implements ItemSource, LeaseSource {
 
   /** See {@linkcode QueueProxy.dead}. */
   dead(options: unknown, _caller: WaitingCaller): DeadItem[] | Handover {
-    const { remove = false, max = Infinity } = optionsOf(
-      options,
-      ["remove", "max"],
-      "queue.dead()",
-    );
-    const wanted = countOrAll(max, 1, 'queue.dead() with its "max"');
-    if (!flag(remove, 'queue.dead() with its "remove"')) return this.#dead.slice(0, wanted);
-    return new Removed(this.#dead.splice(0, wanted), (items) => this.#dead.unshift(...items));
+    return this.#dead.read(options);
   }
 
   /** Takes back what a method gave when nobody waited any more: it goes to the head. */
   takeBackResult(method: string, result: unknown): void {
     const results = Array.isArray(result) ? result : [];
-    if (method === "dead") return void this.#dead.unshift(...results.filter(isDeadItem));
+    if (method === "dead") return this.#dead.putBack(results);
     const values = method === "getMany" ? results : [
       ...method === "get" ? [result] : [],
       ...method === "tryGet" && isPlainObject(result) ? [result["value"]] : [],
     ];
     const first = this.#headPlace - values.length + 1;
     this.#headPlace -= values.length;
-    this.restore(values.map((value, i) => ({
-      value,
-      place: first + i,
-      priority: undefined,
-      bytes: 0,
-      attempts: 0,
-    })));
+    this.restore(
+      values.map((value, i) => ({
+        value,
+        place: first + i,
+        priority: undefined,
+        bytes: 0,
+        attempts: 0,
+      })),
+      false,
+    );
   }
 
-  restore(items: readonly Item[]): void {
+  sent(): void {
+    this.#leaving--;
+    this.#pump();
+  }
+
+  restore(items: readonly Item[], last: boolean): void {
+    if (last) this.#leaving--;
     for (const item of items) this.#comeBack(item);
     this.#pump();
   }
@@ -196,7 +200,7 @@ export class Queue implements ItemSource, LeaseSource {
       ready: this.#ready.size,
       leased: this.#out,
       delayed: this.#delayed.size,
-      dead: this.#dead.length,
+      dead: this.#dead.size,
       getters: this.#getters.size,
       putters: this.#putters.size,
     };
@@ -285,7 +289,10 @@ export class Queue implements ItemSource, LeaseSource {
 
   #take({ caller, max, lease, shape }: Wanted): Handover {
     const items = this.#takeItems(max);
-    if (!lease && !this.alwaysLeases) return new Taken(this, items, shapes[shape]);
+    if (!lease && !this.alwaysLeases) {
+      this.#leaving++;
+      return new Taken(this, items, shapes[shape]);
+    }
     for (const item of items) item.attempts++;
     const batch = new LeaseBatch({
       source: this,
@@ -329,13 +336,13 @@ export class Queue implements ItemSource, LeaseSource {
   #comeBackLater({ item, clock }: Lease, delay: number): void {
     const stop = clock.after(delay, () => {
       this.#delayed.delete(item);
-      this.restore([item]);
+      this.restore([item], false);
     });
     this.#delayed.set(item, stop);
   }
 
   #bury({ value, attempts }: Item): void {
-    this.#dead.push({ value, attempts });
+    this.#dead.add({ value, attempts });
     this.itemsDone(1);
   }
 
@@ -376,12 +383,8 @@ export class Queue implements ItemSource, LeaseSource {
   #isOver(): boolean {
     if (this.#shutDown === "no") return false;
     return this.#shutDown === "at once" ||
-      this.#ready.size + this.#out + this.#delayed.size === 0;
+      this.#ready.size + this.#out + this.#delayed.size + this.#leaving === 0;
   }
-}
-
-function isDeadItem(item: unknown): item is DeadItem {
-  return isPlainObject(item) && "value" in item && typeof item["attempts"] === "number";
 }
 
 function shutDownError(): QueueShutDownError {
@@ -389,10 +392,7 @@ function shutDownError(): QueueShutDownError {
 }
 
 function leaseOf(options: unknown, method: string): boolean {
-  const names = ["lease"];
-  const { lease = false } = optionsOf(options, names, `queue.${method}()`, [
-    ...names,
-    ...waitOptions,
-  ]);
+  const shown = ["lease", ...waitOptions];
+  const { lease = false } = optionsOf(options, ["lease"], `queue.${method}()`, shown);
   return flag(lease, `queue.${method}() with its "lease"`);
 }

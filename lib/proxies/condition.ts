@@ -24,20 +24,20 @@ interface Renewable {
 
 /** See {@linkcode ConditionGuard}. */
 class ConditionLockGuard extends RLockGuard implements ConditionGuard {
-  wait(options?: WaitOptions): Promise<void> {
-    return wait(this.proxy, this, options);
+  async wait(options?: WaitOptions): Promise<void> {
+    return await wait(this.proxy, this, options);
   }
 
-  waitFor<T>(predicate: () => T | Promise<T>, options?: WaitOptions): Promise<T> {
-    return waitFor(this.proxy, this, predicate, options);
+  async waitFor<T>(predicate: () => T | Promise<T>, options?: WaitOptions): Promise<T> {
+    return await waitFor(this.proxy, this, predicate, options);
   }
 
-  notify(n?: number): Promise<void> {
-    return notify(this.proxy, this, n);
+  async notify(n?: number): Promise<void> {
+    return await notify(this.proxy, this, n);
   }
 
-  notifyAll(): Promise<void> {
-    return notifyAll(this.proxy, this);
+  async notifyAll(): Promise<void> {
+    return await notifyAll(this.proxy, this);
   }
 
   protected override again(handle: Handle): this {

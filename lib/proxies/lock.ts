@@ -8,6 +8,7 @@
  */
 
 import { checkObject, show } from "../call_options.ts";
+import { NotOwnerError } from "../errors.ts";
 import type { AcquireOptions, Guard, ReleaseOptions } from "../objects/lock.ts";
 import type { ReentrantGuard } from "../objects/rlock.ts";
 import { stateOf, unreleased } from "../proxy_state.ts";
@@ -70,7 +71,8 @@ export class RLockGuard extends LockGuard implements ReentrantGuard {
 
   /** Whose lock it is. */
   protected get proxy(): object {
-    return this.#proxy;
+    if (!this.released) return this.#proxy;
+    throw new NotOwnerError("This guard was released: acquire again");
   }
 
   async acquire(): Promise<this> {

@@ -20,11 +20,6 @@ import { askByName, required } from "./call.ts";
 import { Handle, unlessClosed } from "./handle.ts";
 import type { LocalMethods } from "./lock.ts";
 
-interface LeaseContent {
-  readonly value: unknown;
-  readonly attempt: number;
-}
-
 /** See {@linkcode Lease}. */
 class QueueLease implements Lease<unknown> {
   readonly value: unknown;
@@ -33,7 +28,7 @@ class QueueLease implements Lease<unknown> {
   readonly #index: number;
   #end: { method: "ack" | "nack"; done: Promise<void> } | undefined;
 
-  constructor(handle: Handle, { value, attempt }: LeaseContent, index: number) {
+  constructor(handle: Handle, index: number, value: unknown, attempt: number) {
     this.value = value;
     this.attempt = attempt;
     this.#handle = handle;
@@ -133,7 +128,10 @@ function isLease(given: unknown): given is Handle {
 }
 
 function leasesOf(handle: Handle): QueueLease[] {
-  return (handle.content as LeaseContent[]).map((lease, i) => new QueueLease(handle, lease, i));
+  const content = handle.content as unknown[]; // value and attempt of each, alternating
+  return Array.from({ length: content.length / 2 }, (_, i) => {
+    return new QueueLease(handle, i, content[2 * i], content[2 * i + 1] as number);
+  });
 }
 
 function valueOf(given: unknown): unknown {

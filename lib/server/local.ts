@@ -188,6 +188,7 @@ export class LocalOwner implements ProxyOwner {
   #take(handover: Handover): unknown {
     try {
       const content = this.copy(handover.content);
+      handover.sent();
       if (!(handover instanceof Holding)) return content;
       return new Handle(
         handover.kind,

@@ -331,7 +331,7 @@ export class Session implements Receiver, CallOrigin {
       try {
         if (handle) this.#replies.handle(id, handle, maxBytes);
         else this.#replies.value(id, handover.content, maxBytes);
-        return;
+        return handover.sent();
       } catch (error) {
         if (handle) this.#handles.forget(handle.id);
         if (!(error instanceof LimitExceededError)) throw error;

@@ -21,6 +21,7 @@ import { represent } from "../../lib/objects/represent.ts";
 import type { SetProxy } from "../../lib/objects/set.ts";
 import type { ArrayTypecode, ElementOf } from "../../lib/objects/typecodes.ts";
 import type { ValueProxy } from "../../lib/objects/value.ts";
+import type { BuiltinCreators } from "../../lib/remote.ts";
 
 /** Makes shared objects; a manager with the functions `str` and `getValue` is one. */
 export interface Backend {
@@ -38,6 +39,20 @@ export interface Backend {
     typecode: C,
     sizeOrValues: number | Items<ElementOf<C>>,
   ): Promise<ArrayProxy<ElementOf<C>>>;
+  queue: BuiltinCreators["queue"];
+  lifoQueue: BuiltinCreators["lifoQueue"];
+  priorityQueue: BuiltinCreators["priorityQueue"];
+  joinableQueue: BuiltinCreators["joinableQueue"];
+  lock: BuiltinCreators["lock"];
+  rlock: BuiltinCreators["rlock"];
+  rwLock: BuiltinCreators["rwLock"];
+  semaphore: BuiltinCreators["semaphore"];
+  boundedSemaphore: BuiltinCreators["boundedSemaphore"];
+  condition: BuiltinCreators["condition"];
+  event: BuiltinCreators["event"];
+  barrier: BuiltinCreators["barrier"];
+  countDownLatch: BuiltinCreators["countDownLatch"];
+  rateLimiter: BuiltinCreators["rateLimiter"];
   /** `str(proxy)`. */
   str(proxy: ProxyBase): Promise<string>;
   /** `getValue(proxy)`. */
@@ -174,6 +189,11 @@ function withAttributes(methods: Methods): object {
     set(target, name, value) {
       if (String(name).startsWith("_")) hidden.set(String(name), value);
       else void target.set!(name, value);
+      return true;
+    },
+    deleteProperty(target, name) {
+      if (String(name).startsWith("_")) hidden.delete(String(name));
+      else void target.delete!(name);
       return true;
     },
   });

@@ -88,4 +88,17 @@ export function suite(name: string, make: Make): void {
     const value = await backend.getValue(ns) as object;
     assert.deepEqual(Object.entries(value), [["x", 1], ["__proto__", 2]]);
   });
+
+  claim("delete of a local name that is not there is no failure", async (backend) => {
+    const space = await backend.namespace<{ _mine?: number }>({});
+    assert.equal(delete space._mine, true);
+    space._mine = 1;
+    assert.equal(delete space._mine, true);
+    assert.equal(space._mine, undefined);
+  });
+
+  claim("str(namespace) has its names in Python's order", async (backend) => {
+    const space = await backend.namespace({ x: 1, x1: 2, a: 3 });
+    assert.equal(await backend.str(space), "Namespace(a=3, x1=2, x=1)");
+  });
 }

@@ -30,7 +30,7 @@ export const compiled: boolean = import.meta.url.endsWith(".js");
 const here = new URL("../../", import.meta.url);
 
 /** The repository; the same as `here` unless compiled. */
-const source = process.env.REFERENT_TEST_SOURCE
+export const source: URL = process.env.REFERENT_TEST_SOURCE
   ? new URL(`file://${process.env.REFERENT_TEST_SOURCE}/`)
   : here;
 

@@ -1,0 +1,70 @@
+/**
+ * The items of a queue that were leased too often.
+ *
+ * Above: queue.ts. Below: handover.ts.
+ *
+ * @module
+ */
+
+import { countOrAll, flag, optionsOf } from "./arguments.ts";
+import { isPlainObject } from "./data.ts";
+import { Handover } from "./handover.ts";
+import type { DeadItem } from "./queue_proxy.ts";
+
+/** The dead items of one queue, oldest first. */
+export class DeadItems {
+  readonly #items: DeadItem[] = [];
+
+  /** How many there are. */
+  get size(): number {
+    return this.#items.length;
+  }
+
+  /** One more. */
+  add(item: DeadItem): void {
+    this.#items.push(item);
+  }
+
+  /** Shows them, or takes them out; see {@linkcode QueueProxy.dead}. */
+  read(options: unknown): DeadItem[] | Handover {
+    const { remove = false, max = Infinity } = optionsOf(
+      options,
+      ["max", "remove"],
+      "queue.dead()",
+    );
+    const wanted = countOrAll(max, 1, 'queue.dead() with its "max"');
+    if (!flag(remove, 'queue.dead() with its "remove"')) return this.#items.slice(0, wanted);
+    return new Removed(this, this.#items.splice(0, wanted));
+  }
+
+  /** Takes back what did not arrive. */
+  putBack(items: readonly unknown[]): void {
+    this.#items.unshift(...items.filter(isDeadItem));
+  }
+}
+
+/** Dead items that were taken out, so many as one reply can hold. */
+class Removed extends Handover {
+  readonly content: DeadItem[];
+  readonly #source: DeadItems;
+
+  constructor(source: DeadItems, items: DeadItem[]) {
+    super();
+    this.#source = source;
+    this.content = items;
+  }
+
+  giveBack(): void {
+    this.#source.putBack(this.content.splice(0));
+  }
+
+  override shrink(): boolean {
+    if (this.content.length < 2) return false;
+    this.#source.putBack(this.content.splice(this.content.length >> 1));
+    return true;
+  }
+}
+
+function isDeadItem(item: unknown): item is DeadItem {
+  return isPlainObject(item) && "value" in item && typeof item["attempts"] === "number";
+}
