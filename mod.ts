@@ -109,6 +109,7 @@ export type {
   GetOptions,
   JoinableQueueProxy,
   Lease,
+  LifoQueueProxy,
   NackOptions,
   PriorityOptions,
   PriorityQueueProxy,
@@ -118,8 +119,12 @@ export type {
 } from "./lib/objects/queue_proxy.ts";
 export type { RateLimit, RateLimiterProxy } from "./lib/objects/rate_limiter.ts";
 export type { ReentrantGuard, RLockProxy } from "./lib/objects/rlock.ts";
-export type { RWLockMode, RWLockProxy } from "./lib/objects/rw_lock.ts";
-export type { SemaphoreOptions, SemaphoreProxy } from "./lib/objects/semaphore.ts";
+export type { RWLockOptions, RWLockProxy } from "./lib/objects/rw_lock.ts";
+export type {
+  BoundedSemaphoreProxy,
+  SemaphoreOptions,
+  SemaphoreProxy,
+} from "./lib/objects/semaphore.ts";
 export type { SetProxy } from "./lib/objects/set.ts";
 export type {
   ArrayTypecode,

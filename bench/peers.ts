@@ -155,13 +155,21 @@ export async function startRival(manager: Manager, count: number): Promise<Peer>
   const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "inherit"], detached: true });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const swap = async () => {
-    const guard = await ours.acquire();
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => release = resolve);
+    const held = new Promise<void>((resolve) => {
+      ours.withLock(() => {
+        resolve();
+        return released;
+      });
+    });
+    await held;
     child.stdin.write("go\n");
     await lines.next(); // it has its lock, and waits for ours
     const acquiring = theirs.acquire();
     await manager.numberOfObjects(); // the server knows that we wait
     const start = performance.now();
-    guard.release();
+    release();
     const won = await acquiring;
     const time = performance.now() - start;
     await won.release();

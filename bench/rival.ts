@@ -16,12 +16,12 @@ const [theirs, own] = await Promise.all(
   process.argv.slice(2).map((ticket) => manager.importProxy<LockProxy>(ticket)),
 );
 for await (const _ of createInterface({ input: process.stdin })) {
-  const guard = await own!.acquire();
-  const acquiring = theirs!.acquire();
-  await manager.numberOfObjects(); // the server knows that it waits
-  process.stdout.write("waiting\n");
-  const won = await acquiring;
-  guard.release();
+  const won = await own!.withLock(async () => {
+    const acquiring = theirs!.acquire();
+    await manager.numberOfObjects(); // the server knows that it waits
+    process.stdout.write("waiting\n");
+    return await acquiring;
+  });
   await won.release();
   process.stdout.write("released\n");
 }

@@ -55,4 +55,4 @@ async function run(env: Record<string, string>): Promise<number> {
 // 20 squares
 // their sum is 2870
 // exit codes 0 0
-// QueueShutDownError: The queue was shut down
+// QueueShutDownError: The queue was shut down: make a new one

@@ -25,6 +25,7 @@ import type { NamespaceProxy } from "./objects/namespace.ts";
 import type { Items, ProxyBase } from "./objects/proxy_base.ts";
 import type {
   JoinableQueueProxy,
+  LifoQueueProxy,
   PriorityQueueProxy,
   QueueOptions,
   QueueProxy,
@@ -32,7 +33,11 @@ import type {
 import type { RateLimit, RateLimiterProxy } from "./objects/rate_limiter.ts";
 import type { RLockProxy } from "./objects/rlock.ts";
 import type { RWLockProxy } from "./objects/rw_lock.ts";
-import type { SemaphoreOptions, SemaphoreProxy } from "./objects/semaphore.ts";
+import type {
+  BoundedSemaphoreProxy,
+  SemaphoreOptions,
+  SemaphoreProxy,
+} from "./objects/semaphore.ts";
 import type { SetProxy } from "./objects/set.ts";
 import type { BigIntTypecode, NumberTypecode } from "./objects/typecodes.ts";
 import type { ValueProxy } from "./objects/value.ts";
@@ -326,7 +331,7 @@ export interface BuiltinCreators {
    */
   queue<T = unknown>(options?: QueueOptions): Promise<QueueProxy<T>>;
   /** Makes a queue, last in first out. Rejects as `queue` does. Python: `LifoQueue`. */
-  lifoQueue<T = unknown>(options?: QueueOptions): Promise<QueueProxy<T>>;
+  lifoQueue<T = unknown>(options?: QueueOptions): Promise<LifoQueueProxy<T>>;
   /** Makes a queue that gives the lowest priority first. Rejects as `queue` does. Python: `PriorityQueue`. */
   priorityQueue<T = unknown>(options?: QueueOptions): Promise<PriorityQueueProxy<T>>;
   /** Makes a queue that knows which items are done with. Rejects as `queue` does. Python: `JoinableQueue`. */
@@ -340,11 +345,12 @@ export interface BuiltinCreators {
   /**
    * Makes a semaphore with `n` (default 1) permits. Python: `Semaphore`.
    *
+   * @throws {TypeError} `n` is no whole number, or an option is none.
    * @throws {RangeError} `n` is below 0.
    */
   semaphore(n?: number, options?: SemaphoreOptions): Promise<SemaphoreProxy>;
-  /** Makes a semaphore that never has more than its `n` (default 1) permits. Python: `BoundedSemaphore`. */
-  boundedSemaphore(n?: number): Promise<SemaphoreProxy>;
+  /** Makes a semaphore that never has more than its `n` (default 1) permits. Rejects as `semaphore` does. Python: `BoundedSemaphore`. */
+  boundedSemaphore(n?: number): Promise<BoundedSemaphoreProxy>;
   /**
    * Makes a condition, with a lock or rlock of this server or an rlock of its own. Python: `Condition`.
    *
@@ -357,7 +363,8 @@ export interface BuiltinCreators {
    * Makes a barrier for so many parties; its `timeout` is for those that name none. Python: `Barrier`,
    * whose `action` the party with index 0 can do.
    *
-   * @throws {RangeError} There is less than 1 party.
+   * @throws {TypeError} `parties` is no whole number.
+   * @throws {RangeError} There is less than 1 party, or the timeout is below 0.
    */
   barrier(parties: number, options?: BarrierOptions): Promise<BarrierProxy>;
   /**

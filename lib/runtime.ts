@@ -64,6 +64,14 @@ export function isPermissionError(error: unknown): boolean {
   return error instanceof Error && error.name === "NotCapable";
 }
 
+/**
+ * Runs the action when all that is ready to run has run: later than a microtask, so that what a turn
+ * of the event loop issues one after the other goes out in one write, and with no timer.
+ */
+export function endOfTurn(action: () => void): void {
+  process.nextTick(action);
+}
+
 /** Writes to this process's stderr. */
 export function writeStderr(text: string | Uint8Array): void {
   process.stderr.write(text);

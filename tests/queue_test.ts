@@ -1618,7 +1618,7 @@ class Time implements Clock {
       id,
       timeout,
       signal: signal ?? new AbortController().signal,
-      gone: false,
+      gone: () => false,
       bytes: 0,
       clock: this,
       ledger: new Ledger(0, String),

@@ -35,6 +35,7 @@ import {
   universalMethods,
   writeBytes,
   writeCancel,
+  writeFinish,
   writeJson,
   writePiece,
   writeRelease,
@@ -581,7 +582,9 @@ test("garbage after valid frames ends the session, and only it; what came before
 test("a frame of a kind that no client sends ends the session, and only it", () =>
   withServer({}, async (server) => {
     const bystander = await Peer.open(server, authkey);
-    const known: number[] = [Kind.Call, Kind.Cancel, Kind.Release, Kind.Ping, Kind.Pong];
+    const known: number[] = [
+      ...[Kind.Call, Kind.Cancel, Kind.Release, Kind.Finish, Kind.Ping, Kind.Pong],
+    ];
     for (let kind = 0; kind < 256; kind++) {
       if (known.includes(kind)) continue;
       const peer = await Peer.open(server, authkey);
@@ -590,6 +593,25 @@ test("a frame of a kind that no client sends ends the session, and only it", () 
     }
     await eventually("one session is left", () => server.sessions.size === 1);
     assert.equal((await bystander.server(1, "numberOfObjects")).value, 0);
+  }));
+
+test("Finish releases a grant without an answer, and does nothing to anything else", () =>
+  withPeer({}, async (peer) => {
+    const finish = (id: number) => peer.send((frame) => writeFinish(frame, id));
+    const lock = await peer.create(1, "lock");
+    const queue = await peer.create(2, "queue");
+    const work = await peer.create(3, "Work");
+    const grant = await peer.call({ id: 4, ...peer.on(lock, "lock", "acquire") });
+    await peer.call({ id: 5, ...peer.on(queue, "queue", "put", "item") });
+    const lease = await peer.call({ id: 6, ...peer.on(queue, "queue", "get", { lease: true }) });
+    const numbers = await peer.call({ id: 7, ...peer.on(work, "Work", "numbers") });
+    for (const { handleId } of [grant, grant, lease, numbers]) finish(handleId);
+    for (const id of [0, 99, Number.MAX_SAFE_INTEGER]) finish(id);
+    assert.equal((await peer.call({ id: 8, ...peer.on(lock, "lock", "locked") })).value, false);
+    assert.equal((await peer.call({ id: 9, ...peer.on(queue, "queue", "size") })).value, 0);
+    const next = await peer.call({ id: 10, target: Target.Handle, targetId: numbers.handleId });
+    assert.deepEqual(next.value, { values: [1], done: false });
+    assert.deepEqual(peer.answered, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   }));
 
 test("a frame may be as long as maxMessageBytes and 64 KiB, one byte more ends the session", () =>

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { ConnectionClosedError, LimitExceededError, ProtocolError } from "../errors.ts";
+import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { debug } from "../debug.ts";
 import { type ErrorClass, rebuildException } from "../exceptions.ts";
 import { envelopeBytes, type Limits } from "../limits.ts";
@@ -39,6 +39,7 @@ import {
   type Welcome,
   writeCall,
   writeCancel,
+  writeFinish,
   writeRelease,
 } from "../wire/protocol.ts";
 import { type References, type Serializer, withRoot } from "../wire/serializer.ts";
@@ -52,6 +53,7 @@ import {
   type PendingCall,
   PendingCalls,
   timeoutOf,
+  tooLong,
 } from "./pending.ts";
 
 /** What a client needs to join a server. */
@@ -101,7 +103,7 @@ export class Client implements ProxyOwner, Receiver {
   readonly #maxPayloadBytes: number;
   readonly #errors: Map<string, ErrorClass>;
   readonly #holds: Holds;
-  readonly #handles = new Handles((callee, args, options) => this.#call(callee, args, options));
+  readonly #handles: Handles;
   readonly #pending: PendingCalls;
   readonly #longReplies: LongReplies;
   readonly #resolveEnded: (ended: Ended) => void;
@@ -152,6 +154,10 @@ export class Client implements ProxyOwner, Receiver {
       debug("release", () => `${receipts} of object 0x${id.toString(16)}`);
       send((output) => writeRelease(output, id, receipts));
     });
+    this.#handles = new Handles(
+      (callee, args, options) => this.#call(callee, args, options),
+      (id) => send((output) => writeFinish(output, id)),
+    );
     this.#pending = new PendingCalls(
       (id) => send((output) => writeCancel(output, id)),
       (id) => this.#holds.keep(id),
@@ -272,8 +278,7 @@ export class Client implements ProxyOwner, Receiver {
     const references: number[] = [];
     const payload = this.#encode(callee, args, references);
     const id = this.#nextCall++;
-    const { output } = this.#connection;
-    writeCall(output, id, target, targetId, index, timeout, references, payload);
+    writeCall(this.#connection.output, id, target, targetId, index, timeout, references, payload);
     this.#connection.schedule();
     return id;
   }
@@ -287,11 +292,7 @@ export class Client implements ProxyOwner, Receiver {
       throw withRoot(error, "args", callee.argumentsAt);
     }
     if (!fits(payload, references, this.#maxPayloadBytes)) {
-      throw new LimitExceededError(
-        `Cannot call ${nameOf(callee)}: its arguments are ${
-          sizeOf(payload, references)
-        }, the server takes ${this.#maxPayloadBytes} (limit maxMessageBytes): send less at once or raise the limit`,
-      );
+      throw tooLong(callee, sizeOf(payload, references), this.#maxPayloadBytes);
     }
     return payload;
   }
@@ -314,8 +315,7 @@ export class Client implements ProxyOwner, Receiver {
       case Kind.Table:
         return this.#holds.addTable(readTable(fields.json()));
       case Kind.Bye:
-        this.#farewell = String(fields.json()["reason"]);
-        return;
+        return void (this.#farewell = String(fields.json()["reason"]));
       default:
         throw new ProtocolError(`Unexpected message of kind ${kind} from the server`);
     }

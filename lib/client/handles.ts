@@ -26,10 +26,12 @@ type Request = (callee: Callee, args: unknown[], options?: CallOptions) => Promi
 /** The handles of one client. */
 export class Handles {
   readonly #call: Request;
+  readonly #finish: (id: number) => void;
 
-  /** `call` sends a request. */
-  constructor(call: Request) {
+  /** `call` sends a request, `finish` that a handle is released. */
+  constructor(call: Request, finish: (id: number) => void) {
     this.#call = call;
+    this.#finish = finish;
   }
 
   /** What a reply with a handle resolves to. */
@@ -39,8 +41,9 @@ export class Handles {
     }
     const kind = kinds.get(handleKind);
     if (!kind) throw new ProtocolError(`Unknown kind of handle: ${handleKind}`);
-    return new Handle(kind, value, (method, args) => {
-      return this.#request(handleId, method, { ...callee, method }, args);
+    return new Handle(kind, value, {
+      call: (method, args) => this.#request(handleId, method, { ...callee, method }, args),
+      finish: () => this.#finish(handleId),
     });
   }
 

@@ -11,7 +11,7 @@
  */
 
 import { clearTimeout, setTimeout } from "node:timers";
-import { ManagerError, TimeoutError } from "../errors.ts";
+import { LimitExceededError, ManagerError, TimeoutError } from "../errors.ts";
 import type { ExceptionSource } from "../exceptions.ts";
 import { maxTimeout } from "../limits.ts";
 import type { CallOptions } from "../call_options.ts";
@@ -176,6 +176,15 @@ export class PendingCalls {
 /** What is called, for messages; the server's own methods belong to no typeid. */
 export function nameOf({ target, method, typeid }: Callee): string {
   return target === Target.Server ? `"${method}"` : `"${method}" on typeid "${typeid}"`;
+}
+
+/** What is said of arguments that the server does not take. */
+export function tooLong(callee: Callee, size: string, maxBytes: number): LimitExceededError {
+  return new LimitExceededError(
+    `Cannot call ${
+      nameOf(callee)
+    }: its arguments are ${size}, the server takes ${maxBytes} (limit maxMessageBytes): send less at once or raise the limit`,
+  );
 }
 
 /** The milliseconds of a limit; undefined for none. */

@@ -3,8 +3,8 @@
  * a grant ends by its guard, by a bare release, or with its holder's session, and the next one in
  * line has it at once.
  *
- * Above: lock.ts, rlock.ts, rw_lock.ts, semaphore.ts, condition.ts. Below: grant.ts, waiting.ts,
- * ledger.ts.
+ * Above: lock.ts, rlock.ts, rw_lock.ts, semaphore.ts, condition.ts. Below: grant.ts, line.ts,
+ * waiting.ts, ledger.ts.
  *
  * @module
  */
@@ -68,12 +68,16 @@ export abstract class Acquirable implements GrantSource {
     return undefined;
   }
 
-  /** A grant became current. */
-  protected took(_grant: Grant): void {}
-
-  /** A grant is not current any more; whether somebody else can have it instead. */
-  protected gaveBack(_grant: Grant, _abandoned: boolean): boolean {
+  /** A holder is gone without a release; whether somebody else can have its grant instead. */
+  protected reclaim(): boolean {
     return true;
+  }
+
+  /** A bare release found no grant that it may end. */
+  protected releaseNone(): void {
+    throw new NotOwnerError(
+      `Cannot release ${this.name}: it is not locked; release guards, not the lock`,
+    );
   }
 
   /** Which mode the options ask for; only some have modes. */
@@ -101,13 +105,12 @@ export abstract class Acquirable implements GrantSource {
   release(options: unknown, caller: WaitingCaller): void {
     const { fence } = optionsOf(options, ["fence"], `To release ${this.name}`);
     const grant = fence === undefined ? this.releasable(caller) : this.#holder(fence, caller);
+    if (!grant && fence === undefined) return this.releaseNone();
     if (!grant) {
       throw new NotOwnerError(
-        fence === undefined
-          ? `Cannot release ${this.name}: it is not locked`
-          : `Cannot release ${this.name}: the grant with fence ${
-            quoted(fence)
-          } is not current any more`,
+        `Cannot release ${this.name}: the grant with fence ${
+          quoted(fence)
+        } is not current any more`,
       );
     }
     const claim = grant.claims.at(-1)!;
@@ -117,7 +120,6 @@ export abstract class Acquirable implements GrantSource {
       );
     }
     this.leave(claim);
-    claim.onOver?.();
   }
 
   /** Whether a caller would have to wait. */
@@ -128,14 +130,13 @@ export abstract class Acquirable implements GrantSource {
   leave(claim: Claim, unseen = false): void {
     const { grant } = claim;
     grant.claims.splice(grant.claims.indexOf(claim), 1);
+    claim.onOver?.();
     if (grant.claims.length > 0) return;
     if (unseen && grant.abandoned) this.#abandoned++; // the next one is told instead
     this.end(grant, false);
   }
 
   end(grant: Grant, abandoned: boolean): void {
-    if (grant.over) return;
-    grant.over = true;
     const claims = grant.claims.splice(0);
     if (grant.place) this.#drop(grant, abandoned);
     grant.onEnd?.();
@@ -188,7 +189,6 @@ export abstract class Acquirable implements GrantSource {
     for (;;) {
       const next = this.#waiting.first;
       if (!next || !this.admits(next.shared)) return;
-      this.#waiting.shift();
       next.granted();
     }
   }
@@ -219,7 +219,7 @@ export abstract class Acquirable implements GrantSource {
     if (entered) return entered.claim(request.scoped);
     if (request.reenter !== undefined) {
       throw new NotOwnerError(
-        `Cannot enter ${this.name} again: the grant with fence ${request.reenter} is not current any more, or it is not reentrant`,
+        `Cannot enter ${this.name} again: the grant with fence ${request.reenter} is not current any more, or this lock is not reentrant: acquire it anew`,
       );
     }
     if (this.#waiting.size > 0 || !this.admits(request.shared)) return undefined;
@@ -238,14 +238,13 @@ export abstract class Acquirable implements GrantSource {
     grant.fence = grant.ledger.nextFence();
     grant.place = this.#holders.add(grant);
     grant.ledger.enter(grant);
-    this.took(grant);
   }
 
   #drop(grant: Grant, abandoned: boolean): void {
     this.#holders.remove(grant.place!);
     grant.place = undefined;
     grant.ledger.leave(grant);
-    if (this.gaveBack(grant, abandoned) && abandoned) this.#abandoned++;
+    if (abandoned && this.reclaim()) this.#abandoned++;
   }
 
   #join(request: Request, caller: WaitingCaller): Promise<Claim> {

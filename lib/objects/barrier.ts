@@ -10,17 +10,11 @@ import { BrokenBarrierError, LimitExceededError } from "../errors.ts";
 import { count, optionsOf } from "./arguments.ts";
 import type { ProxyBase } from "./proxy_base.ts";
 import { quoted } from "./represent.ts";
-import {
-  checkWaitOptions,
-  lateFor,
-  type WaitingCaller,
-  WaitingLine,
-  type WaitOptions,
-} from "./waiting.ts";
+import { checkWaitOptions, type WaitingCaller, WaitingLine, type WaitOptions } from "./waiting.ts";
 
 /** How a barrier behaves. */
 export interface BarrierOptions {
-  /** Milliseconds that a party waits if it does not say so itself. Default: no limit. */
+  /** Milliseconds that a party waits if it does not say so itself, 0 or more. Default: no limit. */
   timeout?: number;
 }
 
@@ -92,7 +86,7 @@ export class Barrier {
     }
     const patient = caller.timeout === undefined ? this.#withTimeout(caller) : caller;
     if (patient.timeout === 0) this.abort(); // it is late, too
-    return this.#waiting.join(patient, before, lateFor(patient, "The wait for the other parties"));
+    return this.#waiting.join(patient, before, "The wait for the other parties");
   }
 
   /** See {@linkcode BarrierProxy.reset}. */
@@ -122,12 +116,9 @@ export class Barrier {
     return this.#broken;
   }
 
-  #withTimeout({ id, signal, gone, bytes, clock, ledger }: WaitingCaller): WaitingCaller {
-    return {
-      ...{ id, signal, gone, bytes, clock, ledger },
-      timeout: this.#timeout,
-      settling: () => {},
-    };
+  /** The caller, with the barrier's timeout. */
+  #withTimeout(caller: WaitingCaller): WaitingCaller {
+    return Object.create(caller, { timeout: { value: this.#timeout } });
   }
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Acquirable } from "./acquirable.ts";
 import { SharedArray } from "./array.ts";
 import { Barrier, type BarrierOptions } from "./barrier.ts";
 import { Condition } from "./condition.ts";
@@ -200,9 +201,9 @@ const joinableQueue: Definition = {
 /** What the locks and semaphores have in common. */
 const acquirable = {
   exposed: ["acquire", "tryAcquire", "release", "locked"],
-  waits: { acquire: 0, tryAcquire: 0 },
+  waits: { acquire: 0, tryAcquire: 0 }, // an abort that comes too late loses no grant, either
   caller: ["release"],
-  describe: (referent: Lock) => ({ grants: referent.describe() }),
+  describe: (referent: Acquirable) => ({ grants: referent.describe() }),
 };
 
 const lock: Definition = {

@@ -2,7 +2,7 @@
  * The condition: callers that have a lock wait, without it, until another that has it notifies them;
  * a referent, and the interfaces of its proxy and its guard.
  *
- * Above: the table of built-in typeids. Below: acquirable.ts, the locks.
+ * Above: the table of built-in typeids. Below: acquirable.ts, the locks, line.ts, waiting.ts.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Acquirable } from "./acquirable.ts";
 import { countOrAll } from "./arguments.ts";
 import type { Grant } from "./grant.ts";
 import { Line, type Place } from "./line.ts";
-import { type GuardLike, Lock } from "./lock.ts";
+import { type Guard, type GuardLike, Lock, type ReleaseOptions } from "./lock.ts";
 import { type ReentrantGuard, RLock, type RLockProxy } from "./rlock.ts";
 import { quoted } from "./represent.ts";
 import { checkWaitOptions, Wait, type WaitingCaller, type WaitOptions } from "./waiting.ts";
@@ -21,7 +21,7 @@ import { checkWaitOptions, Wait, type WaitingCaller, type WaitOptions } from "./
 export interface ConditionGuard extends Omit<ReentrantGuard, "acquire"> {
   /** Enters an rlock again, at once; a plain lock cannot be: NotOwnerError. */
   acquire(): Promise<ConditionGuard>;
-  /** See {@linkcode ConditionProxy.wait}. */
+  /** See {@linkcode ConditionProxy.wait}; this guard has another fence afterwards. */
   wait(options?: WaitOptions): Promise<void>;
   /** See {@linkcode ConditionProxy.waitFor}. */
   waitFor<T>(predicate: () => T | Promise<T>, options?: WaitOptions): Promise<T>;
@@ -54,7 +54,13 @@ export interface ConditionGuard extends Omit<ReentrantGuard, "acquire"> {
  * await manager.shutdown();
  * ```
  */
-export interface ConditionProxy extends Omit<RLockProxy, "acquire" | "tryAcquire" | "withLock"> {
+export interface ConditionProxy
+  extends Omit<RLockProxy, "acquire" | "tryAcquire" | "withLock" | "release"> {
+  /**
+   * Releases the lock without its guard, as the lock's own `release()` does. See
+   * {@linkcode LockProxy.release} and {@linkcode RLockProxy.release}.
+   */
+  release(options?: ReleaseOptions): Promise<void>;
   /** Acquires the lock. See {@linkcode LockProxy.acquire}. */
   acquire(options?: Parameters<RLockProxy["acquire"]>[0]): Promise<ConditionGuard>;
   /** Tries to acquire the lock. See {@linkcode LockProxy.tryAcquire}. */
@@ -73,7 +79,7 @@ export interface ConditionProxy extends Omit<RLockProxy, "acquire" | "tryAcquire
    * @throws {NotOwnerError} The guard is not a current one of this condition's lock, or it was
    * released meanwhile.
    */
-  wait(guard: GuardLike, options?: WaitOptions): Promise<void>;
+  wait(guard: Guard, options?: WaitOptions): Promise<void>;
   /**
    * Waits until the predicate, which runs here and may be async, gives something true, and resolves
    * to that. The timeout is for all waiting together. Python: `condition.wait_for(predicate)`.
@@ -82,7 +88,7 @@ export interface ConditionProxy extends Omit<RLockProxy, "acquire" | "tryAcquire
    * @throws {NotOwnerError} As {@linkcode ConditionProxy.wait}.
    */
   waitFor<T>(
-    guard: GuardLike,
+    guard: Guard,
     predicate: () => T | Promise<T>,
     options?: WaitOptions,
   ): Promise<T>;
@@ -93,7 +99,11 @@ export interface ConditionProxy extends Omit<RLockProxy, "acquire" | "tryAcquire
    * @throws {NotOwnerError} The guard is not a current one of this condition's lock.
    */
   notify(guard: GuardLike, n?: number): Promise<void>;
-  /** Wakes all that wait. Python: `condition.notify_all()`. */
+  /**
+   * Wakes all that wait. Python: `condition.notify_all()`.
+   *
+   * @throws {NotOwnerError} As {@linkcode ConditionProxy.notify}.
+   */
   notifyAll(guard: GuardLike): Promise<void>;
 }
 
@@ -227,8 +237,8 @@ class Sleep implements Sleeper {
 
   #giveUp(reason: unknown, outcome: "late" | "aborted"): void {
     this.#sleepers.remove(this.#place);
-    if (reason instanceof LimitExceededError || this.#caller.gone) this.#failure = reason;
-    if (this.#caller.gone) return this.#lock.end(this.#grant, false);
+    if (reason instanceof LimitExceededError || this.#caller.gone()) this.#failure = reason;
+    if (this.#caller.gone()) return this.#lock.end(this.#grant, false);
     this.#takeLock(outcome);
   }
 

@@ -8,13 +8,7 @@
 
 import { count } from "./arguments.ts";
 import type { ProxyBase } from "./proxy_base.ts";
-import {
-  checkWaitOptions,
-  lateFor,
-  type WaitingCaller,
-  WaitingLine,
-  type WaitOptions,
-} from "./waiting.ts";
+import { checkWaitOptions, type WaitingCaller, WaitingLine, type WaitOptions } from "./waiting.ts";
 
 /**
  * A count in the server that goes down to 0, once. Python has none; Java: `CountDownLatch`.
@@ -33,7 +27,11 @@ import {
  * ```
  */
 export interface CountDownLatchProxy extends ProxyBase {
-  /** Takes `n` (default 1) from the count, at most all, and resolves to what is left. */
+  /**
+   * Takes `n` (default 1) from the count, at most all, and resolves to what is left.
+   *
+   * @throws {RangeError} `n` is below 0.
+   */
   countDown(n?: number): Promise<number>;
   /** The count. */
   count(): Promise<number>;
@@ -71,6 +69,6 @@ export class CountDownLatch {
   wait(options: unknown, caller: WaitingCaller): void | Promise<void> {
     checkWaitOptions(options, "latch.wait()");
     if (this.#count === 0) return;
-    return this.#waiting.join(caller, undefined, lateFor(caller, "The wait for the latch"));
+    return this.#waiting.join(caller, undefined, "The wait for the latch");
   }
 }

@@ -8,11 +8,12 @@
 
 import { countOrAll, flag, optionsOf } from "./arguments.ts";
 import { isPlainObject } from "./data.ts";
-import { Handover } from "./handover.ts";
+import type { Handover } from "./handover.ts";
+import { type ItemSource, Taken } from "./lease.ts";
 import type { DeadItem } from "./queue_proxy.ts";
 
 /** The dead items of one queue, oldest first. */
-export class DeadItems {
+export class DeadItems implements ItemSource<DeadItem> {
   readonly #items: DeadItem[] = [];
 
   /** How many there are. */
@@ -34,34 +35,14 @@ export class DeadItems {
     );
     const wanted = countOrAll(max, 1, 'queue.dead() with its "max"');
     if (!flag(remove, 'queue.dead() with its "remove"')) return this.#items.slice(0, wanted);
-    return new Removed(this, this.#items.splice(0, wanted));
+    return new Taken(this, this.#items.splice(0, wanted), (items) => items);
   }
+
+  sent(): void {}
 
   /** Takes back what did not arrive. */
-  putBack(items: readonly unknown[]): void {
+  restore(items: readonly unknown[]): void {
     this.#items.unshift(...items.filter(isDeadItem));
-  }
-}
-
-/** Dead items that were taken out, so many as one reply can hold. */
-class Removed extends Handover {
-  readonly content: DeadItem[];
-  readonly #source: DeadItems;
-
-  constructor(source: DeadItems, items: DeadItem[]) {
-    super();
-    this.#source = source;
-    this.content = items;
-  }
-
-  giveBack(): void {
-    this.#source.putBack(this.content.splice(0));
-  }
-
-  override shrink(): boolean {
-    if (this.content.length < 2) return false;
-    this.#source.putBack(this.content.splice(this.content.length >> 1));
-    return true;
   }
 }
 

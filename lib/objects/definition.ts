@@ -36,7 +36,7 @@ export interface Definition {
   readonly iterables?: Readonly<Record<string, readonly number[] | "all">>;
   /** Where a proxy argument stands for its referent itself: method, or `create`, to positions. */
   readonly referents?: Readonly<Record<string, readonly number[]>>;
-  /** Methods that may wait for another caller - the server decides timeout and abort -, to the position of their `{ timeout, signal }`. */
+  /** Methods that may wait for another caller - the server decides timeout and abort -, to the position of their `{ timeout, signal }`; they get the caller as their last argument, too. */
   readonly waits?: Readonly<Record<string, number>>;
   /** Methods that can be bound to a grant, to the position of their `{ guard }`; they are refused unless that is current. */
   readonly guarded?: Readonly<Record<string, number>>;

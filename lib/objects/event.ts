@@ -7,13 +7,7 @@
  */
 
 import type { ProxyBase } from "./proxy_base.ts";
-import {
-  checkWaitOptions,
-  lateFor,
-  type WaitingCaller,
-  WaitingLine,
-  type WaitOptions,
-} from "./waiting.ts";
+import { checkWaitOptions, type WaitingCaller, WaitingLine, type WaitOptions } from "./waiting.ts";
 
 /**
  * A flag in the server, at first not set. Python: `Event`.
@@ -71,6 +65,6 @@ export class SharedEvent {
   wait(options: unknown, caller: WaitingCaller): void | Promise<void> {
     checkWaitOptions(options, "event.wait()");
     if (this.#isSet) return;
-    return this.#waiting.join(caller, undefined, lateFor(caller, "The wait for the event"));
+    return this.#waiting.join(caller, undefined, "The wait for the event");
   }
 }

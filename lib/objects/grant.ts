@@ -47,8 +47,6 @@ export class Grant implements LedgerGrant {
   readonly claims: Claim[] = [];
   /** Its place among the current grants of its source; undefined while it is not current. */
   place: Place<Grant> | undefined;
-  /** It ended, for whatever reason. */
-  over = false;
   /** Called when it ends while a condition has given it back for a time. */
   onEnd: (() => void) | undefined;
 
@@ -111,7 +109,7 @@ export class Claim extends Holding {
 export function takenAway(fence?: number): NotOwnerError {
   const which = fence === undefined ? "This grant" : `The grant with fence ${fence}`;
   return new NotOwnerError(
-    `${which} is not its guard's any more: somebody ended it with a bare release()`,
+    `${which} is not its guard's any more: somebody ended it with a bare release(); look at what it guards, and acquire again`,
   );
 }
 

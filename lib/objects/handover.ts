@@ -8,6 +8,9 @@
  * @module
  */
 
+/** The most bytes of several things together, such as the items of one `getMany`. */
+export const maxBatchBytes: number = 8 * 1024 * 1024;
+
 /** A result that takes effect when it arrives. */
 export abstract class Handover {
   /** What travels. */

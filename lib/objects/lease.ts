@@ -15,7 +15,7 @@ import type { Item } from "./store.ts";
 import type { Clock } from "./waiting.ts";
 
 /** How what is given is made of the items. */
-export type Shape = (items: readonly Item[]) => unknown;
+export type Shape<T = Item> = (items: readonly T[]) => unknown;
 
 /** The forms in which a getter receives its items. */
 export const shapes = {
@@ -28,20 +28,20 @@ export const shapes = {
 };
 
 /** What takes items back. */
-export interface ItemSource {
+export interface ItemSource<T = Item> {
   /** Items that were taken have left. */
   sent(): void;
-  /** Items that never left come back; `last`: all that one call took are away now. */
-  restore(items: readonly Item[], last: boolean): void;
+  /** Items that never left come back. */
+  restore(items: readonly T[]): void;
 }
 
 /** Items that are the caller's once they have arrived. */
-export class Taken extends Handover {
-  readonly #source: ItemSource;
-  readonly #shape: Shape;
-  readonly #items: Item[];
+export class Taken<T = Item> extends Handover {
+  readonly #source: ItemSource<T>;
+  readonly #shape: Shape<T>;
+  readonly #items: T[];
 
-  constructor(source: ItemSource, items: Item[], shape: Shape) {
+  constructor(source: ItemSource<T>, items: T[], shape: Shape<T>) {
     super();
     this.#source = source;
     this.#items = items;
@@ -57,12 +57,13 @@ export class Taken extends Handover {
   }
 
   giveBack(): void {
-    this.#source.restore(this.#items.splice(0), true);
+    this.#source.restore(this.#items.splice(0));
+    this.#source.sent();
   }
 
   override shrink(): boolean {
     if (this.#items.length < 2) return false;
-    this.#source.restore(this.#items.splice(this.#items.length >> 1), false);
+    this.#source.restore(this.#items.splice(this.#items.length >> 1));
     return true;
   }
 }
@@ -101,7 +102,7 @@ export class Lease {
   end(): boolean {
     if (this.#over) return false;
     this.#over = true;
-    this.batch.open--;
+    if (--this.batch.open === 0) this.batch.onOver?.();
     return true;
   }
 }
@@ -151,7 +152,7 @@ export class LeaseBatch extends Holding {
     const delay = delayOf(options);
     if (lease.over) {
       throw new LeaseLostError(
-        `Cannot ${method} the item: its lease is over, somebody else finished the item with taskDone()`,
+        `Cannot ${method} the item: its lease is over, somebody else finished the item with taskDone(); do nothing more with it`,
       );
     }
     if (method === "ack") this.#source.finish(lease);
@@ -170,11 +171,6 @@ export class LeaseBatch extends Holding {
     if (this.leases.length < 2) return false;
     this.#source.takeBack(this.leases.splice(this.leases.length >> 1), false);
     return true;
-  }
-
-  /** A lease ended otherwise than by the session. */
-  lost(): void {
-    if (this.over) this.onOver?.();
   }
 
   #out(): Lease[] {

@@ -122,10 +122,13 @@ export class Ledger {
         this.#nameOf(source.shownAs)
       }, which session "${blocker.owner}" holds`
     );
+    const cure = circle.length === 1
+      ? "this task has it already: release it first, or pass { holding: null } if it is a task of its own"
+      : "acquire in one order everywhere, or with a timeout";
     return new DeadlockError(
       `Cannot acquire ${this.#nameOf(wait.source.shownAs)}, it would wait for ever: ${
         links.join("; ")
-      }; acquire in one order everywhere, or with a timeout`,
+      }; ${cure}`,
     );
   }
 

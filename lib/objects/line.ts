@@ -45,17 +45,16 @@ export class Line<T> implements Iterable<T> {
     return link;
   }
 
-  /** Takes a value out; false if it has left already. */
-  remove(place: Place<T>): boolean {
+  /** Takes a value out, if it has not left already. */
+  remove(place: Place<T>): void {
     const link = place as Link<T>;
-    if (link.line !== this) return false;
+    if (link.line !== this) return;
     link.line = undefined;
     if (link.before) link.before.after = link.after;
     else this.#first = link.after;
     if (link.after) link.after.before = link.before;
     else this.#last = link.before;
     this.#size--;
-    return true;
   }
 
   /** Takes out who came first. */

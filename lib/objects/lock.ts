@@ -52,13 +52,13 @@ export interface AcquireOptions extends WaitOptions {
    * `withLock` callbacks around it; `null`: none, for a task that a callback started and does not wait
    * for.
    */
-  holding?: Guard | null;
+  holding?: GuardLike | null;
 }
 
 /** How to try to acquire. */
 export interface TryAcquireOptions {
   /** See {@linkcode AcquireOptions.holding}. */
-  holding?: Guard | null;
+  holding?: GuardLike | null;
 }
 
 /** Which grant a bare release ends. */
@@ -96,11 +96,12 @@ export interface LockProxy extends ProxyBase {
    * of the circle acquires in a `withLock` callback or with `holding`, without timeout and signal.
    */
   acquire(options?: AcquireOptions): Promise<Guard>;
-  /** Takes the lock if it is free, else null. Python: `lock.acquire(block=False)`. */
+  /** Takes the lock if it is free and nobody waits, else null. Python: `lock.acquire(block=False)`. */
   tryAcquire(options?: TryAcquireOptions): Promise<Guard | null>;
   /**
-   * Runs the function while this process has the lock, and releases it whatever happens. Resolves or
-   * rejects as the function does, or as `acquire` does. Python: `with lock:`.
+   * Runs the function while this process has the lock, and releases it whatever happens: the release
+   * is written before this resolves, and not waited for. Resolves or rejects as the function does, or
+   * rejects as `acquire` does. Python: `with lock:`.
    */
   withLock<T>(fn: (guard: Guard) => T | Promise<T>, options?: AcquireOptions): Promise<T>;
   /**

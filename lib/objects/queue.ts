@@ -2,7 +2,7 @@
  * The queues: first in first out, last in first out, by priority; referents. Items wait for getters
  * and getters for items, both in order; what is leased comes back when its session ends.
  *
- * Above: the table of built-in typeids, queues.ts. Below: store.ts, lease.ts, waiting.ts; the
+ * Above: the table of built-in typeids, queues.ts. Below: store.ts, lease.ts, dead_items.ts, waiting.ts; the
  * interfaces of the proxies are in queue_proxy.ts.
  *
  * @module
@@ -20,16 +20,10 @@ import {
   Taken,
 } from "./lease.ts";
 import { DeadItems } from "./dead_items.ts";
-import type { Handover } from "./handover.ts";
+import { type Handover, maxBatchBytes } from "./handover.ts";
 import type { DeadItem, QueueOptions } from "./queue_proxy.ts";
 import { type Item, Store, type StoreOrder } from "./store.ts";
-import {
-  checkWaitOptions,
-  lateText,
-  type WaitingCaller,
-  WaitingLine,
-  waitOptions,
-} from "./waiting.ts";
+import { checkWaitOptions, type WaitingCaller, WaitingLine, waitOptions } from "./waiting.ts";
 
 /** What a getter asks for. */
 interface Wanted {
@@ -40,9 +34,6 @@ interface Wanted {
 }
 
 const defaultMaxAttempts = 10;
-
-/** What one `getMany` takes at the most, as far as its items are known to be so large. */
-const maxBatchBytes = 8 * 1024 * 1024;
 
 /** A queue, first in first out. */
 export class Queue implements ItemSource, LeaseSource {
@@ -145,10 +136,10 @@ export class Queue implements ItemSource, LeaseSource {
   /** Takes back what a method gave when nobody waited any more: it goes to the head. */
   takeBackResult(method: string, result: unknown): void {
     const results = Array.isArray(result) ? result : [];
-    if (method === "dead") return this.#dead.putBack(results);
+    if (method === "dead") return this.#dead.restore(results);
     const values = method === "getMany" ? results : [
       ...method === "get" ? [result] : [],
-      ...method === "tryGet" && isPlainObject(result) ? [result["value"]] : [],
+      ...method === "tryGet" && isPlainObject(result) && "value" in result ? [result["value"]] : [],
     ];
     const first = this.#headPlace - values.length + 1;
     this.#headPlace -= values.length;
@@ -160,7 +151,6 @@ export class Queue implements ItemSource, LeaseSource {
         bytes: 0,
         attempts: 0,
       })),
-      false,
     );
   }
 
@@ -169,8 +159,7 @@ export class Queue implements ItemSource, LeaseSource {
     this.#pump();
   }
 
-  restore(items: readonly Item[], last: boolean): void {
-    if (last) this.#leaving--;
+  restore(items: readonly Item[]): void {
     for (const item of items) this.#comeBack(item);
     this.#pump();
   }
@@ -242,7 +231,8 @@ export class Queue implements ItemSource, LeaseSource {
     return this.#putters.join(
       caller,
       items,
-      () => new QueueFullError(lateText(caller, `To put into the queue, which is full,`)),
+      "To put into the queue, which is full,",
+      QueueFullError,
     );
   }
 
@@ -275,7 +265,8 @@ export class Queue implements ItemSource, LeaseSource {
     return this.#tryGet(wanted) ?? this.#getters.join(
       caller,
       wanted,
-      () => new QueueEmptyError(lateText(caller, `To get from the queue, which is empty,`)),
+      "To get from the queue, which is empty,",
+      QueueEmptyError,
     );
   }
 
@@ -336,7 +327,7 @@ export class Queue implements ItemSource, LeaseSource {
   #comeBackLater({ item, clock }: Lease, delay: number): void {
     const stop = clock.after(delay, () => {
       this.#delayed.delete(item);
-      this.restore([item], false);
+      this.restore([item]);
     });
     this.#delayed.set(item, stop);
   }
@@ -388,7 +379,7 @@ export class Queue implements ItemSource, LeaseSource {
 }
 
 function shutDownError(): QueueShutDownError {
-  return new QueueShutDownError("The queue was shut down");
+  return new QueueShutDownError("The queue was shut down: make a new one");
 }
 
 function leaseOf(options: unknown, method: string): boolean {

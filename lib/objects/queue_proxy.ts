@@ -25,7 +25,7 @@ export interface GetOptions extends WaitOptions {
 
 /** When an item comes back. */
 export interface NackOptions {
-  /** Milliseconds until others can get it. Default 0. */
+  /** Milliseconds until others can get it, 0 or more. Default 0. */
   delay?: number;
 }
 
@@ -83,17 +83,24 @@ export interface QueueMethods<T> extends ProxyBase, AsyncIterable<T> {
    * @throws {QueueShutDownError} The queue was shut down, and nothing is left.
    */
   get(options?: GetOptions & { lease?: false }): Promise<T>;
-  /** Leases the next item; waits for one. At least once. */
+  /** Leases the next item; waits for one. At least once. Rejects as `get()` does. Python has none. */
   get(options: GetOptions & { lease: true }): Promise<Lease<T>>;
-  /** Takes the next item if there is one, else null. Python: `queue.get_nowait()`. */
+  /**
+   * Takes the next item if there is one, else null. Python: `queue.get_nowait()`.
+   *
+   * @throws {QueueShutDownError} The queue was shut down, and nothing is left.
+   */
   tryGet(options?: { lease?: false }): Promise<{ value: T } | null>;
   /** Leases the next item if there is one, else null. */
   tryGet(options: { lease: true }): Promise<Lease<T> | null>;
-  /** Waits for one item, then takes all that are there, up to `max` and 8 MiB. */
+  /**
+   * Waits for one item, then takes all that are there, up to `max` (1 or more) and 8 MiB. Rejects as
+   * `get()` does. Python has none.
+   */
   getMany(max: number, options?: GetOptions & { lease?: false }): Promise<T[]>;
-  /** Waits for one item, then leases all that are there, up to `max` and 8 MiB. */
+  /** The same with a lease for each item. */
   getMany(max: number, options: GetOptions & { lease: true }): Promise<Lease<T>[]>;
-  /** How many items are ready. Python: `queue.qsize()`. */
+  /** How many items are ready; what is leased or comes back later does not count. Python: `queue.qsize()`. */
   size(): Promise<number>;
   /** Whether no item is ready. Python: `queue.empty()`. */
   empty(): Promise<boolean>;
@@ -101,13 +108,15 @@ export interface QueueMethods<T> extends ProxyBase, AsyncIterable<T> {
   full(): Promise<boolean>;
   /**
    * Nothing can be put any more; getters get what is left, and what comes back of what is leased,
-   * then QueueShutDownError. With `immediate` what is left is dropped. Python: `queue.shutdown()`.
+   * then QueueShutDownError. With `immediate` what is left is dropped. It stays so. Python, from 3.13
+   * on: `queue.shutdown()`.
    */
   shutdown(options?: { immediate?: boolean }): Promise<void>;
   /**
    * Runs the handler with each item: `ack` when it resolves, `nack` when it throws, unless it did so
    * itself. Resolves when the queue was shut down and is done, or the signal is aborted, and all
-   * running handlers have ended.
+   * running handlers have ended. Rejects with what `onError` throws, and when the connection is lost.
+   * Python has none.
    */
   consume(
     handler: (value: T, lease: Lease<T>) => unknown,
@@ -147,21 +156,30 @@ export interface QueueProxy<T = unknown> extends QueueMethods<T> {
    * @throws {QueueShutDownError} The queue was shut down.
    */
   put(value: T, options?: WaitOptions): Promise<void>;
-  /** Puts an item in if there is room; whether it did. Python: `queue.put_nowait(value)`. */
+  /**
+   * Puts an item in if there is room; whether it did. Python: `queue.put_nowait(value)`.
+   *
+   * @throws {QueueShutDownError} The queue was shut down.
+   */
   tryPut(value: T): Promise<boolean>;
   /**
-   * Puts all items in, or none; waits for room for all of them.
+   * Puts all items in, or none; waits for room for all of them. Rejects as `put()` does. Python has
+   * none.
    *
    * @throws {RangeError} There are more than `maxSize`.
    */
   putMany(values: Items<T>, options?: WaitOptions): Promise<void>;
 }
 
+/** A queue, last in first out; everything else is as of a {@linkcode QueueProxy}. Python: `LifoQueue`. */
+export interface LifoQueueProxy<T = unknown> extends QueueProxy<T> {}
+
 /** Which items are taken first. */
 export interface PriorityOptions {
   /**
-   * The lowest is taken first, of equals the one that was put first. Numbers and bigints, strings, or
-   * arrays of them; those of one queue are of one kind. Default 0.
+   * The lowest is taken first, of equals the one that was put first: values are not compared. Numbers
+   * and bigints, strings, or arrays of them; NaN, anything else, and another kind than those before is
+   * a TypeError. Default 0.
    */
   priority?: number | bigint | string | readonly unknown[];
 }
@@ -183,7 +201,8 @@ export interface PriorityOptions {
  */
 export interface PriorityQueueProxy<T = unknown> extends QueueMethods<T> {
   /**
-   * As {@linkcode QueueProxy.put}, with a priority.
+   * As {@linkcode QueueProxy.put}, with a priority: an option, not a part of the value as in Python,
+   * where a tuple `(priority, value)` is put.
    *
    * @throws {TypeError} The priority has no place in the order of the others.
    */

@@ -2,7 +2,7 @@
  * The other queues: last in first out, by priority, and one that knows which of its items are done
  * with; referents.
  *
- * Above: the table of built-in typeids. Below: queue.ts; the interfaces of the proxies are in
+ * Above: the table of built-in typeids. Below: queue.ts, priority_kind.ts; the interfaces of the proxies are in
  * queue_proxy.ts.
  *
  * @module
@@ -13,14 +13,9 @@ import type { Lease } from "./lease.ts";
 import { Line, type Place } from "./line.ts";
 import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./queue_proxy.ts";
-import { type Item, PriorityKind } from "./store.ts";
-import {
-  checkWaitOptions,
-  lateFor,
-  type WaitingCaller,
-  WaitingLine,
-  waitOptions,
-} from "./waiting.ts";
+import { PriorityKind } from "./priority_kind.ts";
+import type { Item } from "./store.ts";
+import { checkWaitOptions, type WaitingCaller, WaitingLine, waitOptions } from "./waiting.ts";
 
 /** The referent of a queue, last in first out. */
 export class LifoQueue extends Queue {
@@ -77,7 +72,6 @@ export class JoinableQueue extends Queue {
       );
     }
     this.finish(lease);
-    lease.batch.lost();
   }
 
   /** See {@linkcode JoinableQueueProxy.join}. */
@@ -87,7 +81,7 @@ export class JoinableQueue extends Queue {
     return this.#joiners.join(
       caller,
       undefined,
-      lateFor(caller, "The wait for the items to be done"),
+      "The wait for the items to be done",
     );
   }
 

@@ -13,7 +13,6 @@ import { quoted } from "./represent.ts";
 import {
   checkWaitOptions,
   type Clock,
-  lateFor,
   type WaitingCaller,
   WaitingLine,
   type WaitOptions,
@@ -87,7 +86,7 @@ export class RateLimiter {
     const served = this.#waiting.join(
       caller,
       wanted,
-      lateFor(caller, `To acquire ${wanted} of the rateLimiter`),
+      `To acquire ${wanted} of the rateLimiter`,
     );
     this.#serve();
     return served;

@@ -21,7 +21,11 @@ import type { WaitingCaller } from "./waiting.ts";
 
 /** The guard of an rlock: whoever has it can enter again. */
 export interface ReentrantGuard extends Guard {
-  /** Enters again, at once; the lock is free when all its guards are released. */
+  /**
+   * Enters again, at once; the lock is free when all its guards are released.
+   *
+   * @throws {NotOwnerError} This guard was released, or its grant was taken from it.
+   */
   acquire(): Promise<ReentrantGuard>;
 }
 
@@ -43,7 +47,7 @@ export interface ReentrantGuard extends Guard {
  * ```
  */
 export interface RLockProxy extends Omit<LockProxy, "acquire" | "tryAcquire" | "withLock"> {
-  /** As {@linkcode LockProxy.acquire}; inside a `withLock` callback of this lock it enters again. */
+  /** As {@linkcode LockProxy.acquire}; inside a `withLock` callback of this lock, or with `holding: guard`, it enters again. */
   acquire(options?: AcquireOptions): Promise<ReentrantGuard>;
   /** As {@linkcode LockProxy.tryAcquire}; inside a `withLock` callback of this lock it enters again. */
   tryAcquire(options?: TryAcquireOptions): Promise<ReentrantGuard | null>;

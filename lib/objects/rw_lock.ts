@@ -14,7 +14,7 @@ import { quoted } from "./represent.ts";
 import type { WaitingCaller } from "./waiting.ts";
 
 /** How a read-write lock is acquired. */
-export interface RWLockMode {
+export interface RWLockOptions {
   /** `"shared"` together with others who share it, or alone. Default `"exclusive"`. */
   mode?: "exclusive" | "shared";
 }
@@ -22,7 +22,9 @@ export interface RWLockMode {
 /**
  * A lock that many may share, or one has alone. First come, first served: who waits for it alone
  * stops those who come later to share it. Who shares it in a `withLock` callback
- * and asks there for it alone, without timeout and signal, gets a {@linkcode DeadlockError}. Python has none.
+ * and asks there for it alone, without timeout and signal, gets a {@linkcode DeadlockError}, and so does
+ * who has it alone and asks to share it. Nor may it share it a second time: behind somebody who waits
+ * for it alone, that may wait for ever. Python has none.
  *
  * @example
  * ```ts
@@ -40,13 +42,13 @@ export interface RWLockMode {
  */
 export interface RWLockProxy extends Omit<LockProxy, "acquire" | "tryAcquire" | "withLock"> {
   /** As {@linkcode LockProxy.acquire}, in the mode. */
-  acquire(options?: AcquireOptions & RWLockMode): Promise<Guard>;
+  acquire(options?: AcquireOptions & RWLockOptions): Promise<Guard>;
   /** As {@linkcode LockProxy.tryAcquire}, in the mode. */
-  tryAcquire(options?: TryAcquireOptions & RWLockMode): Promise<Guard | null>;
+  tryAcquire(options?: TryAcquireOptions & RWLockOptions): Promise<Guard | null>;
   /** As {@linkcode LockProxy.withLock}, in the mode. */
   withLock<T>(
     fn: (guard: Guard) => T | Promise<T>,
-    options?: AcquireOptions & RWLockMode,
+    options?: AcquireOptions & RWLockOptions,
   ): Promise<T>;
 }
 

@@ -61,9 +61,13 @@ export interface SemaphoreProxy extends ProxyBase {
   value(): Promise<number>;
 }
 
+/** A semaphore that never has more than its permits. Python: `BoundedSemaphore`. */
+export interface BoundedSemaphoreProxy extends SemaphoreProxy {}
+
 /** The referent of {@linkcode SemaphoreProxy}. */
 export class Semaphore extends Acquirable {
   protected readonly name: string = "the semaphore";
+  /** Given or not. */
   #permits: number;
   readonly #reclaim: boolean;
 
@@ -77,37 +81,26 @@ export class Semaphore extends Acquirable {
 
   /** See {@linkcode SemaphoreProxy.value}. */
   value(): number {
-    return this.#permits;
+    return this.#permits - this.holders.size;
   }
 
-  override release(options: unknown, caller: WaitingCaller): void {
-    const { fence } = optionsOf(options, ["fence"], `To release ${this.name}`);
-    if (fence !== undefined || this.releasable(caller)) return super.release(options, caller);
-    this.addPermit();
+  /** One more permit than before, as in Python. */
+  protected override releaseNone(): void {
+    this.#permits++;
     this.pump();
   }
 
-  /** One more permit than before. */
-  protected addPermit(): void {
-    this.#permits++;
-  }
-
   protected admits(): boolean {
-    return this.#permits > 0;
+    return this.value() > 0;
   }
 
   protected releasable({ id }: WaitingCaller): Grant | undefined {
     return oldestOf(this.holders, id) ?? oldestOf(this.holders);
   }
 
-  protected override took(): void {
-    this.#permits--;
-  }
-
-  protected override gaveBack(_grant: Grant, abandoned: boolean): boolean {
-    if (abandoned && !this.#reclaim) return false;
-    this.#permits++;
-    return true;
+  protected override reclaim(): boolean {
+    if (!this.#reclaim) this.#permits--;
+    return this.#reclaim;
   }
 }
 
@@ -115,7 +108,7 @@ export class Semaphore extends Acquirable {
 export class BoundedSemaphore extends Semaphore {
   protected override readonly name: string = "the boundedSemaphore";
 
-  protected override addPermit(): never {
+  protected override releaseNone(): never {
     throw new RangeError(
       `Cannot release ${this.name}: it has no grant that a bare release() could end; release each grant once`,
     );

@@ -44,7 +44,7 @@ export interface WaitingCaller {
   /** Aborted when the caller cancels the call, or is gone. */
   readonly signal: AbortSignal;
   /** Whether the caller's session, or the server, is over: nobody is left to be told how the call ended. */
-  readonly gone: boolean;
+  gone(): boolean;
   /** How many bytes the arguments were; 0 if that is not known. */
   readonly bytes: number;
   /** The server's time. */
@@ -115,7 +115,7 @@ export class Wait<T> {
 }
 
 /** One caller in a line, with what it asks for. */
-export interface Waiter<T, A> {
+interface Waiter<T, A> {
   readonly wait: Wait<T>;
   readonly asks: A;
 }
@@ -140,8 +140,9 @@ export class WaitingLine<T, A = undefined> {
     return this.#line.first?.asks;
   }
 
-  /** A caller joins the line; with `timeout: 0` it is late at once. */
-  join(caller: WaitingCaller, asks: A, late: () => Error = lateFor(caller)): Promise<T> {
+  /** A caller joins the line; with `timeout: 0` it is late at once. `what` begins the text of that. */
+  join(caller: WaitingCaller, asks: A, what: string, Late = TimeoutError): Promise<T> {
+    const late = () => new Late(lateText(caller, what));
     if (caller.signal.aborted) return Promise.reject(caller.signal.reason);
     if (caller.timeout === 0) return Promise.reject(late());
     const wait = new Wait<T>(caller, late, (reason) => {
@@ -172,11 +173,6 @@ export class WaitingLine<T, A = undefined> {
   refuseAll(reason: () => unknown): void {
     while (this.#line.size > 0) this.refuse(reason());
   }
-}
-
-/** What a caller is told whose time is over. */
-export function lateFor(caller: WaitingCaller, what = "The wait"): () => TimeoutError {
-  return () => new TimeoutError(lateText(caller, what));
 }
 
 /** The text of what a caller is told whose time is over. */

@@ -9,18 +9,12 @@
 import { checkedOptions, show } from "../call_options.ts";
 import { TimeoutError } from "../errors.ts";
 import type { ConditionGuard, Woken } from "../objects/condition.ts";
-import type { GuardLike } from "../objects/lock.ts";
+import type { Guard, GuardLike } from "../objects/lock.ts";
 import type { WaitOptions } from "../objects/waiting.ts";
 import { stateOf } from "../proxy_state.ts";
 import { askByName, fenceOf } from "./call.ts";
 import type { Handle } from "./handle.ts";
 import { acquiring, type LocalMethods, LockGuard, RLockGuard } from "./lock.ts";
-
-/** What has another fence when a condition took the lock again. */
-interface Renewable {
-  readonly fence: number;
-  renew(fence: number, abandoned: boolean): void;
-}
 
 /** See {@linkcode ConditionGuard}. */
 class ConditionLockGuard extends RLockGuard implements ConditionGuard {
@@ -48,10 +42,10 @@ class ConditionLockGuard extends RLockGuard implements ConditionGuard {
 /** The methods of a condition that run where its proxy is. */
 export const conditionMethods: LocalMethods = {
   ...acquiring((...parts) => new ConditionLockGuard(...parts), true),
-  wait(guard: GuardLike, options?: WaitOptions) {
+  wait(guard: Guard, options?: WaitOptions) {
     return wait(this, guard, options);
   },
-  waitFor(guard: GuardLike, predicate: () => unknown, options?: WaitOptions) {
+  waitFor(guard: Guard, predicate: () => unknown, options?: WaitOptions) {
     return waitFor(this, guard, predicate, options);
   },
   notify(guard: GuardLike, n?: number) {
@@ -62,8 +56,8 @@ export const conditionMethods: LocalMethods = {
   },
 };
 
-async function wait(proxy: object, guard: GuardLike, options?: WaitOptions): Promise<void> {
-  const notified = await sleep(proxy, renewable(guard, "condition.wait()"), options);
+async function wait(proxy: object, guard: Guard, options?: WaitOptions): Promise<void> {
+  const notified = await sleep(proxy, guardOf(guard, "condition.wait()"), options);
   if (notified) return;
   const timeout = options?.timeout ?? stateOf(proxy)?.options?.timeout;
   throw new TimeoutError(`Nobody notified the condition in ${timeout} ms`);
@@ -72,27 +66,27 @@ async function wait(proxy: object, guard: GuardLike, options?: WaitOptions): Pro
 /** Waits; whether it was notified in time. Whatever the outcome, the grant is renewed. */
 async function sleep(
   proxy: object,
-  grant: Renewable,
+  guard: LockGuard,
   options?: WaitOptions,
 ): Promise<boolean> {
   let woken: Woken;
   try {
-    woken = await askByName(proxy, "wait", [grant.fence, options]) as Woken;
+    woken = await askByName(proxy, "wait", [guard.fence, options]) as Woken;
   } catch (error) {
     // What has no outcome of its own may yet have taken the lock again.
     const { fence, abandoned = false } = (error ?? {}) as Partial<Woken>;
-    if (fence !== undefined) grant.renew(fence, abandoned);
+    if (fence !== undefined) guard.renew(fence, abandoned);
     throw error;
   }
   const { fence, abandoned, outcome } = woken;
-  grant.renew(fence, abandoned);
+  guard.renew(fence, abandoned);
   if (outcome === "aborted") throw (options?.signal ?? stateOf(proxy)?.options?.signal)?.reason;
   return outcome === "notified";
 }
 
 async function waitFor<T>(
   proxy: object,
-  guard: GuardLike,
+  guard: Guard,
   predicate: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<T> {
@@ -103,15 +97,17 @@ async function waitFor<T>(
     options,
   );
   const end = performance.now() + timeout;
-  const grant = renewable(guard, "condition.waitFor()");
+  const waiting = guardOf(guard, "condition.waitFor()");
   for (let inTime = true;;) {
     const value = await predicate();
     if (value) return value;
     if (!inTime) {
-      throw new TimeoutError(`What the condition is for did not come true in ${timeout} ms`);
+      throw new TimeoutError(
+        `condition.waitFor(): the predicate gave nothing true in ${timeout} ms`,
+      );
     }
     const left = Math.max(0, end - performance.now());
-    inTime = await sleep(proxy, grant, { timeout: left, signal });
+    inTime = await sleep(proxy, waiting, { timeout: left, signal });
   }
 }
 
@@ -123,12 +119,9 @@ async function notifyAll(proxy: object, guard: GuardLike): Promise<void> {
   await askByName(proxy, "notifyAll", [fenceOf(guard, "condition.notifyAll()")]);
 }
 
-/** What is renewed with the grant: the guard, where it is one and not only a fence. */
-function renewable(guard: GuardLike, what: string): Renewable {
+/** The guard itself: the fence in another object would not be renewed. */
+function guardOf(guard: unknown, what: string): LockGuard {
   if (guard instanceof LockGuard) return guard;
-  const grant = {
-    fence: fenceOf(guard, what),
-    renew: (fence: number) => void (grant.fence = fence),
-  };
-  return grant;
+  const cure = guard instanceof Promise ? "; it is a promise: await it first" : "";
+  throw new TypeError(`${what} needs the guard that acquire() or withLock() gave${cure}`);
 }

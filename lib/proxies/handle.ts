@@ -12,23 +12,36 @@ import type { HandleKind, handleMethods } from "../wire/protocol.ts";
 /** What can be asked of a handle. */
 export type HandleMethod = typeof handleMethods[number];
 
+/** How a handle reaches what it is of. */
+export interface HandleRequests {
+  /** Asks for something. */
+  call(method: HandleMethod, args: unknown[]): Promise<unknown>;
+  /** Releases it, and wants no answer. */
+  finish(): void;
+}
+
 /** A grant, leases, or items that the session has to finish otherwise. */
 export class Handle {
   /** What it is. */
   readonly kind: keyof typeof HandleKind;
   /** What came with it. */
   readonly content: unknown;
-  /** Asks the server. */
-  readonly call: (method: HandleMethod, args: unknown[]) => Promise<unknown>;
+  readonly #requests: HandleRequests;
 
-  constructor(
-    kind: keyof typeof HandleKind,
-    content: unknown,
-    call: (method: HandleMethod, args: unknown[]) => Promise<unknown>,
-  ) {
+  constructor(kind: keyof typeof HandleKind, content: unknown, requests: HandleRequests) {
     this.kind = kind;
     this.content = content;
-    this.call = call;
+    this.#requests = requests;
+  }
+
+  /** Asks the server. */
+  call(method: HandleMethod, args: unknown[]): Promise<unknown> {
+    return this.#requests.call(method, args);
+  }
+
+  /** Releases it, and wants no answer. */
+  finish(): void {
+    this.#requests.finish();
   }
 }
 

@@ -49,6 +49,14 @@ export class LockGuard implements Guard {
     return this.#released ??= this.#handle.call("release", []).then(() => {}, unlessClosed);
   }
 
+  /** As `release()`, for who does not want to know how it went. */
+  finish(): void {
+    this.#siblings.delete(this);
+    if (this.#released) return;
+    this.#released = Promise.resolve();
+    this.#handle.finish();
+  }
+
   /** A condition took the lock again: the grant has another fence, for all its guards. */
   renew(fence: number, abandoned: boolean): void {
     for (const guard of this.#siblings) [guard.fence, guard.abandoned] = [fence, abandoned];
@@ -94,24 +102,27 @@ export type MakeGuard = (proxy: object, handle: Handle, sibling?: LockGuard) => 
  * already, of those that are known so.
  */
 export function acquiring(makeGuard: MakeGuard, nested: boolean): LocalMethods {
-  const acquire = async (proxy: object, name: string, request: object | undefined, held: Held) => {
-    const sent = held.length > 0 ? { ...request, ...holding(proxy, request, held) } : request;
-    const handle = await askByName(proxy, name, [sent]) as Handle | null;
-    if (!handle) return null;
+  const acquire = async (proxy: object, name: string, options: unknown, scoped?: true) => {
+    const [asked, grants] = nested ? split(proxy, options as AcquireOptions) : [options, []];
+    const more = {
+      ...(grants.length > 0 ? holding(proxy, asked as AcquireOptions, grants) : {}),
+      ...(scoped ? { scoped } : {}),
+    };
+    const request = Object.keys(more).length > 0 ? { ...asked as object, ...more } : asked;
+    const handle = await askByName(proxy, name, [request]) as Handle | null;
+    return { guard: handle && guardOf(proxy, handle, grants), grants };
+  };
+  const guardOf = (proxy: object, handle: Handle, grants: Grants) => {
     const { fence } = handle.content as Guard;
-    const sibling = held.find((grant) => grant.fence === fence);
+    const sibling = grants.find((grant) => grant.fence === fence);
     return makeGuard(proxy, handle, sibling instanceof LockGuard ? sibling : undefined);
   };
   return {
-    // deno-lint-ignore require-await -- a bad option is a rejection, not an exception
     async acquire(options?: AcquireOptions) {
-      const [request, held] = nested ? split(this, options) : [options, []];
-      return acquire(this, "acquire", request, held);
+      return (await acquire(this, "acquire", options)).guard;
     },
-    // deno-lint-ignore require-await -- as above
     async tryAcquire(options?: AcquireOptions) {
-      const [request, held] = nested ? split(this, options) : [options, []];
-      return acquire(this, "tryAcquire", request, held);
+      return (await acquire(this, "tryAcquire", options)).guard;
     },
     release(options?: ReleaseOptions) {
       const sent = options instanceof LockGuard ? { fence: options.fence } : options;
@@ -123,25 +134,23 @@ export function acquiring(makeGuard: MakeGuard, nested: boolean): LocalMethods {
       }
       if (options !== undefined) checkObject(options, "{ timeout, signal }");
       const { scopes } = required(this, 'call "withLock"').owner;
-      const [request, held] = nested ? split(this, options) : [options, []];
-      const guard = (await acquire(this, "acquire", { ...request, scoped: true }, held))!;
+      const { guard, grants } = await acquire(this, "acquire", options, true);
       try {
-        return await (nested ? scopes.run([...held, guard], () => fn(guard)) : fn(guard));
+        return await (nested ? scopes.run([...grants, guard!], () => fn(guard!)) : fn(guard!));
       } finally {
-        // Written now. How it went is known by the guard; here nobody could do anything about it.
-        guard.release().catch(() => {});
+        guard!.finish(); // written now, and not waited for
       }
     },
   };
 }
 
-type Held = readonly ScopedGrant[];
+type Grants = readonly ScopedGrant[];
 
 /** What is asked for, and the grants that the asking task has. */
 function split(
   proxy: object,
   options: AcquireOptions | undefined,
-): [request: object | undefined, held: Held] {
+): [request: object | undefined, grants: Grants] {
   const { scopes } = required(proxy, 'call "acquire"').owner;
   if (options === undefined) return [undefined, scopes.grants];
   checkObject(options, "{ timeout, signal, holding }");
@@ -153,11 +162,11 @@ function split(
 }
 
 /** What the server is told of the grants that the asking task has. */
-function holding(proxy: object, request: AcquireOptions | undefined, held: Held): object {
+function holding(proxy: object, request: AcquireOptions | undefined, grants: Grants): object {
   const view = stateOf(proxy)?.options;
   const { timeout = view?.timeout ?? Infinity, signal = view?.signal } = request ?? {};
   return {
-    holding: held.map(({ fence }) => fence),
+    holding: grants.map(({ fence }) => fence),
     endless: timeout === Infinity && signal === undefined,
   };
 }

@@ -46,14 +46,6 @@ class QueueLease implements Lease<unknown> {
 
   // deno-lint-ignore require-await -- a bad delay is a rejection, not an exception
   async nack(options?: NackOptions): Promise<void> {
-    if (options === undefined) return this.#finish("nack", [this.#index]);
-    checkObject(options, "{ delay }");
-    const { delay = 0 } = options;
-    if (!(delay >= 0 && delay < Infinity)) {
-      throw new RangeError(
-        `lease.nack() needs a delay of 0 or more milliseconds, got ${show(delay)}`,
-      );
-    }
     return this.#finish("nack", [this.#index, options]);
   }
 
@@ -95,12 +87,10 @@ function unlessGone(error: unknown): void {
 /** The methods of a queue that run where its proxy is. */
 export const queueMethods: LocalMethods = {
   async get(options?: GetOptions) {
-    const given = await askByName(this, "get", [options]);
-    return isLease(given) ? leasesOf(given)[0] : valueOf(given);
+    return oneOf(await askByName(this, "get", [options]));
   },
   async tryGet(options?: GetOptions) {
-    const given = await askByName(this, "tryGet", [options]);
-    return isLease(given) ? leasesOf(given)[0] : valueOf(given);
+    return oneOf(await askByName(this, "tryGet", [options]));
   },
   async getMany(max: number, options?: GetOptions) {
     const given = await askByName(this, "getMany", [max, options]);
@@ -122,6 +112,10 @@ export const queueMethods: LocalMethods = {
     }
   },
 };
+
+function oneOf(given: unknown): unknown {
+  return isLease(given) ? leasesOf(given)[0] : valueOf(given);
+}
 
 function isLease(given: unknown): given is Handle {
   return given instanceof Handle && given.kind === "Lease";

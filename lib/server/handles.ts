@@ -8,8 +8,8 @@
  */
 
 import { LeaseLostError, NotExposedError, UnknownObjectError } from "../errors.ts";
-import { takenAway } from "../objects/grant.ts";
-import { Holding, type HoldingMethod } from "../objects/handover.ts";
+import { Claim, takenAway } from "../objects/grant.ts";
+import { Holding } from "../objects/handover.ts";
 import { HandleKind, handleMethods, pieceBytes } from "../wire/protocol.ts";
 import { Cursor, type Portion } from "./cursor.ts";
 import type { Entry } from "./registry.ts";
@@ -90,10 +90,16 @@ export class Handles {
     if (name === "return") return this.#return(id, handle);
     if (handle instanceof Cursor && name === "next") return this.#read(id, handle);
     if (handle instanceof Holding && name !== undefined && name !== "next") {
-      return this.#callHolding(id, handle, name, args);
+      return handle.call(name, args);
     }
     if (handle) throw new NotExposedError(`Handle ${id} has no method ${method}`);
     throw lost(id, name);
+  }
+
+  /** Releases a grant whose holder wants no answer; what somebody else has ended is gone. */
+  finish(id: number): void {
+    const handle = this.#handles.get(id);
+    if (handle instanceof Claim) handle.release();
   }
 
   /** A handle that was not sent is none; what it was for stays as it is. */
@@ -130,19 +136,6 @@ export class Handles {
     return handle instanceof Cursor ? handle.return() : handle?.giveBack();
   }
 
-  #callHolding(
-    id: number,
-    holding: Holding,
-    method: HoldingMethod,
-    args: readonly unknown[],
-  ): unknown {
-    try {
-      return holding.call(method, args);
-    } finally {
-      if (holding.over) this.#handles.delete(id);
-    }
-  }
-
   /** The next portion; an iterator that fails or is done is freed. */
   #read(id: number, cursor: Cursor): Portion | Promise<Portion> {
     const fail = (error: unknown): never => {
@@ -177,7 +170,7 @@ function lost(id: number, method: string | undefined): Error {
   if (method === "release") return takenAway();
   if (method === "ack" || method === "nack") {
     return new LeaseLostError(
-      `Cannot ${method} the item: its lease is over, somebody else finished the item`,
+      `Cannot ${method} the item: its lease is over, somebody else finished the item; do nothing more with it`,
     );
   }
   return new UnknownObjectError(

@@ -144,8 +144,6 @@ export class LocalOwner implements ProxyOwner {
     signal?.throwIfAborted();
     if (waits && this.#ended) throw this.#ended;
     const controller = new AbortController();
-    // deno-lint-ignore no-this-alias -- for the getter
-    const owner = this;
     const caller: CallerContext = {
       id: "server",
       signal: controller.signal,
@@ -153,9 +151,7 @@ export class LocalOwner implements ProxyOwner {
       clock: this.clock,
       ledger: this.ledger,
       bytes: 0,
-      get gone() {
-        return owner.#ended !== undefined;
-      },
+      gone: () => this.#ended !== undefined,
       settling: () => {},
       share: (object, typeid) => this.registry.share(object, typeid).proxy as never,
     };
@@ -190,11 +186,10 @@ export class LocalOwner implements ProxyOwner {
       const content = this.copy(handover.content);
       handover.sent();
       if (!(handover instanceof Holding)) return content;
-      return new Handle(
-        handover.kind,
-        content,
-        (method, args) => callHolding(handover, method, args),
-      );
+      return new Handle(handover.kind, content, {
+        call: (method, args) => callHolding(handover, method, args),
+        finish: () => handover.over ? undefined : void handover.call("release", []),
+      });
     } catch (error) {
       handover.giveBack();
       throw error;

@@ -17,7 +17,7 @@ export interface CallOrigin {
   /** The session. */
   readonly id: string;
   /** Whether it, or the server, is over. */
-  readonly gone: boolean;
+  gone(): boolean;
   /** Tells it that the call waits no more, although its answer is still to come. */
   settling(call: number): void;
 }
@@ -77,9 +77,7 @@ export class RunningCall implements CallSource {
       get signal() {
         return signal();
       },
-      get gone() {
-        return origin.gone;
-      },
+      gone: () => origin.gone(),
       settling: () => origin.settling(this.id),
       share: (object, typeid) => registry.share(object, typeid).proxy as never,
     };

@@ -3,7 +3,7 @@
  * in their order and answers each when it is done; it owns the client's holds and handles, and frees
  * them all when the connection ends, however that happens. The mirror image of client/client.ts.
  *
- * Above: server.ts. Below: invocation.ts, registry.ts, connection.ts.
+ * Above: server.ts. Below: invocation.ts, running_call.ts, handles.ts, replies.ts, connection.ts.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
   ProtocolError,
   SerializeError,
 } from "../errors.ts";
-import { Handover, Holding } from "../objects/handover.ts";
+import { Handover, Holding, maxBatchBytes } from "../objects/handover.ts";
 import type { Connection, Receiver } from "../wire/connection.ts";
 import type { Fields } from "../wire/frame.ts";
 import {
@@ -45,7 +45,7 @@ export interface SessionHost extends ReplyHost {
   sessionEnded(session: Session): void;
 }
 
-/** One waiting or running call, as `debugInfo()` tells of it. */
+/** One call that waits for another caller, as `debugInfo()` tells of it. */
 export interface CallInfo {
   /** The session that calls. */
   readonly session: string;
@@ -54,9 +54,6 @@ export interface CallInfo {
   /** Milliseconds since the call began. */
   readonly time: number;
 }
-
-/** The most bytes of several things together, such as the items of one `getMany`. */
-const maxBatchBytes = 8 * 1024 * 1024;
 
 /** One client's session. */
 export class Session implements Receiver, CallOrigin {
@@ -85,7 +82,7 @@ export class Session implements Receiver, CallOrigin {
   }
 
   /** Whether nobody is left to be answered. */
-  get gone(): boolean {
+  gone(): boolean {
     return this.#connection.closed !== undefined || this.#host.draining !== undefined;
   }
 
@@ -174,6 +171,8 @@ export class Session implements Receiver, CallOrigin {
         return this.#cancel(fields.varint());
       case Kind.Release:
         return this.#replies.release(fields.varint(), fields.varint());
+      case Kind.Finish:
+        return this.#handles.finish(fields.varint());
       default:
         throw new ProtocolError(`Unexpected message of kind ${kind} from a client`);
     }

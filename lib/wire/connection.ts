@@ -13,6 +13,7 @@ import { type Fields, FrameReader, FrameWriter } from "./frame.ts";
 import { Kind, pieceBytes, writeBytes, writePiece } from "./protocol.ts";
 import type { Transport } from "./transport.ts";
 import { handshakeBytes } from "../limits.ts";
+import { endOfTurn } from "../runtime.ts";
 
 /** Who is told of what a connection receives. */
 export interface Receiver {
@@ -36,8 +37,6 @@ interface LongReply {
 
 /** Milliseconds that a peer has to read the rest after the end. */
 const lingerTimeout = 30_000;
-/** Its microtasks are plain ones; Deno's `queueMicrotask` is a wrapper in JavaScript. */
-const resolved = Promise.resolve();
 const nothing = new Uint8Array(0);
 const unlimited: ConnectionLimits = { maxOutputBytes: Infinity, stalledTimeout: Infinity };
 
@@ -112,7 +111,7 @@ export class Connection {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    if (!this.#reading) resolved.then(this.#flushLater);
+    if (!this.#reading) endOfTurn(this.#flushLater);
   }
 
   /** Sends what was written, now. */

@@ -349,6 +349,12 @@ function whyNot(value: object): [what: string, cure: string] {
   if (types.isRegExp(value)) return [what, "send its source and flags"];
   if (types.isBoxedPrimitive(value)) return [what, "send the primitive value itself"];
   if (types.isSharedArrayBuffer(value)) return [what, "send a copy of its bytes"];
+  if (value instanceof AbortSignal) return [what, "pass it in the options of the call: { signal }"];
+  const { fence, ack } = value as { fence?: unknown; ack?: unknown };
+  if (typeof fence === "number") {
+    return [what, "send { fence: guard.fence }, or bind a write to it: set(..., { guard })"];
+  }
+  if (typeof ack === "function") return [what, "send the lease's value"];
   return [what, "register the class as a typeid and send a proxy, or convert it to plain data"];
 }
 

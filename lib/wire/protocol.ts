@@ -32,6 +32,8 @@ export const Kind = {
   Cancel: 17,
   /** client: receipts given back */
   Release: 18,
+  /** client: a handle is released, and no answer is wanted */
+  Finish: 19,
   /** server: a method table, ahead of the first reference to it */
   Table: 32,
   /** server: the answer to a call */
@@ -308,6 +310,13 @@ export function writeRelease(frame: FrameWriter, objectId: number, receipts: num
   frame.begin(Kind.Release, fieldBytes(2));
   frame.varint(objectId);
   frame.varint(receipts);
+  frame.finish();
+}
+
+/** Writes that a handle is released. */
+export function writeFinish(frame: FrameWriter, handleId: number): void {
+  frame.begin(Kind.Finish, fieldBytes(1));
+  frame.varint(handleId);
   frame.finish();
 }
 

@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import {
   type ConditionProxy,
   getValue,
+  type Guard,
   NotOwnerError,
   SerializeError,
   TimeoutError,
@@ -208,16 +209,20 @@ export function suite(name: string, make: Make): void {
       const current = await lock.acquire();
       const other = await (await backend.lock()).acquire();
       const stale = { fence: current.fence - 1 };
-      for (const guard of [other, stale, { fence: 0 }]) {
-        for (const use of uses(condition)) {
-          await assert.rejects(use(guard), { name: "NotOwnerError", message: /acquire it first/ });
-        }
+      const notOwner = { name: "NotOwnerError", message: /acquire it first/ };
+      for (const use of uses(condition)) await assert.rejects(use(other), notOwner);
+      for (const guard of [stale, { fence: 0 }]) {
+        await assert.rejects(condition.notify(guard), notOwner);
+        await assert.rejects(condition.notifyAll(guard), notOwner);
       }
+      // Only the guard itself can have another fence afterwards.
+      const copy = { fence: current.fence } as Guard;
+      await assert.rejects(condition.wait(copy), { name: "TypeError", message: /the guard that/ });
       for (
         const guard of [undefined, null, 5, {}, { fence: "1" }, Promise.resolve(current)] as never[]
       ) {
         for (const use of uses(condition)) {
-          await assert.rejects(use(guard), { name: "TypeError", message: /needs a guard/ });
+          await assert.rejects(use(guard), { name: "TypeError", message: /needs (a|the) guard/ });
         }
       }
       await condition.notify(current);
@@ -275,7 +280,7 @@ export function suite(name: string, make: Make): void {
       await condition.withLock(async (guard) => {
         let calls = 0;
         const never = () => void calls++;
-        const late = { name: "TimeoutError", message: /did not come true in 1 ms/ };
+        const late = { name: "TimeoutError", message: /gave nothing true in 1 ms/ };
         await assert.rejects(guard.waitFor(never, { timeout: 1 }), late);
         await assert.rejects(withOptions(condition, { timeout: 1 }).waitFor(guard, never), late);
         assert.ok(calls >= 4, `${calls}`);
@@ -359,7 +364,7 @@ export function suite(name: string, make: Make): void {
 }
 
 /** All that needs a guard, each as a call that ends at once where the guard is good. */
-function uses(condition: ConditionProxy): ((guard: { fence: number }) => Promise<unknown>)[] {
+function uses(condition: ConditionProxy): ((guard: Guard) => Promise<unknown>)[] {
   return [
     (guard) => condition.wait(guard, { timeout: 0 }),
     (guard) => condition.waitFor(guard, () => false, { timeout: 0 }),

@@ -1,11 +1,14 @@
 /**
- * A scripted session that has one object which all sessions of the server share: for tests of what a
- * session hears, or of what it may ask that no client of ours does.
+ * Callers that no client is: a scripted session that has one object which all sessions of the server
+ * share, for tests of what a session hears, or of what it may ask that no client of ours does; and a
+ * caller of referents without a server.
  *
- * Above: tests. Below: peer.ts.
+ * Above: tests. Below: peer.ts, lib.
  *
  * @module
  */
+import type { Ledger } from "../../lib/objects/ledger.ts";
+import type { WaitingCaller } from "../../lib/objects/waiting.ts";
 import type { ObjectServer } from "../../lib/server/server.ts";
 import { handleMethods, Target, universalMethods, writeCancel } from "../../lib/wire/protocol.ts";
 import { type Answer, type CallPart, Peer } from "./peer.ts";
@@ -85,4 +88,11 @@ export class Scripted {
 /** The name of the class of an answer's error; undefined if it is none. */
 export function errorOf({ value }: Answer): string | undefined {
   return (value as { class?: string } | null | undefined)?.class;
+}
+
+/** A caller of referents without a server; no time goes by for it. */
+export function bareCaller(ledger: Ledger): WaitingCaller {
+  const clock = { now: () => 0, after: () => () => {} };
+  const { signal } = new AbortController();
+  return { id: "session", signal, gone: () => false, bytes: 0, clock, ledger, settling() {} };
 }

@@ -191,7 +191,6 @@ export async function whatAnAcquireMayBeTold(lock: LockProxy, guard: Guard): Pro
   await lock.withLock(() => {}, { holding: null });
   // @ts-expect-error: a guard, not its fence
   await lock.acquire({ holding: guard.fence });
-  // @ts-expect-error: a guard, not what travels of it
   await lock.acquire({ holding: a<GuardLike>() });
   // @ts-expect-error: a controller is no signal
   await lock.acquire({ signal: new AbortController() });
