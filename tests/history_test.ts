@@ -22,7 +22,7 @@ const programs = fc.record({
 test("what clients of a server in memory did and were told fits together", async () => {
   const manager = await Manager.local();
   try {
-    await runAll({ address: manager.address }, 40, 600);
+    await runAll({ address: manager.address }, 24, 600);
   } finally {
     await manager.shutdown();
   }

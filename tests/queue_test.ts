@@ -97,10 +97,14 @@ class Shared<T> {
   }
 
   /** Another session; it takes messages as `limits` say. */
-  async join(limits: Partial<Limits> = {}, transport = memoryPair()): Promise<Guest<T>> {
+  async join(
+    limits: Partial<Limits> = {},
+    transport = memoryPair(),
+    verdictTimeout?: number,
+  ): Promise<Guest<T>> {
     const [ours, theirs] = transport;
     this.server.accept(theirs);
-    const client = await connectClient(ours, limits);
+    const client = await connectClient(ours, limits, verdictTimeout);
     const queue = await client.callServer("lookup", ["queue"]) as QueueProxy<T>;
     const session = this.server.sessions.get(client.session)!;
     const drop = () => session.abort(new ConnectionClosedError("dropped"));
@@ -130,7 +134,11 @@ async function soon(what: string, check: () => boolean): Promise<void> {
   await eventually(what, check);
 }
 
-function connectClient(transport: Transport, limits: Partial<Limits> = {}): Promise<Client> {
+function connectClient(
+  transport: Transport,
+  limits: Partial<Limits> = {},
+  verdictTimeout?: number,
+): Promise<Client> {
   return Client.connect(transport, {
     address: "unix:/tests/have/no/socket",
     authkey,
@@ -139,6 +147,7 @@ function connectClient(transport: Transport, limits: Partial<Limits> = {}): Prom
     timeout: 10_000,
     errors: new Map(),
     remote: false,
+    verdictTimeout,
   });
 }
 
@@ -1271,7 +1280,7 @@ async function endsInSilence(
   let result!: LateItem;
   await withQueue<unknown>(kind, {}, 1, async (shared) => {
     const { ends, shut, open } = valve();
-    const { queue, client } = await shared.join({}, ends);
+    const { queue, client } = await shared.join({}, ends, patience);
     const { inside, referent } = shared;
     const controller = new AbortController();
     if (!waits) shut();
@@ -1291,6 +1300,9 @@ async function endsInSilence(
   });
   return result;
 }
+
+/** How long a client waits for a silent server, in milliseconds; a user's waits 5 s. */
+const patience = 100;
 
 interface SilenceOptions {
   kind?: QueueKind;
@@ -1333,7 +1345,7 @@ const silences = {
   lifo: "an item of a lifoQueue, at the head",
 } as const;
 for (const [name, what] of Object.entries(silences)) {
-  void test(`a wait that was given up 5 s after its abort gives back what comes late: ${what}`, async () => {
+  void test(`a wait that was given up some time after its abort gives back what comes late: ${what}`, async () => {
     const { end, left, state } = await inSilence()[name as keyof typeof silences];
     assert.deepEqual(end, { error: reasonInSilence });
     // "late" had been taken of the two, of a lifoQueue "second".
@@ -1415,7 +1427,7 @@ async function scriptServer(): Promise<
       return { session: "s1", maxMessageBytes: 1e6, types: {} };
     },
   );
-  const client = await connectClient(ours);
+  const client = await connectClient(ours, {}, patience);
   await authenticated;
   const next = async (kind: number): Promise<Fields> => {
     for (;;) {

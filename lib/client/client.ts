@@ -69,6 +69,8 @@ export interface ClientOptions {
   readonly callTimeout?: number;
   /** Exceptions of users that are rebuilt here. */
   readonly errors: ReadonlyMap<string, ErrorClass>;
+  /** Milliseconds that the server has to say how a wait ended after its time or abort. Default 5 000. */
+  readonly verdictTimeout?: number;
   /** Whether the peer's death may go unnoticed by the system (TCP). */
   readonly remote: boolean;
 }
@@ -106,7 +108,7 @@ export class Client implements ProxyOwner, Receiver {
   readonly #handles: Handles;
   readonly #pending: PendingCalls;
   readonly #longReplies: LongReplies;
-  readonly #resolveEnded: (ended: Ended) => void;
+  #resolveEnded!: (ended: Ended) => void;
   #nextCall = 1;
   /** Who else than pending calls keeps the process alive. */
   #stayers = 0;
@@ -162,15 +164,14 @@ export class Client implements ProxyOwner, Receiver {
       (id) => send((output) => writeCancel(output, id)),
       (id) => this.#holds.keep(id),
       () => this.#watchProcess(),
+      options.verdictTimeout,
     );
     const maxFrameBytes = options.limits.maxMessageBytes + envelopeBytes;
     this.#longReplies = new LongReplies(maxFrameBytes);
     for (const { table } of this.types.values()) {
       if (table) this.#holds.addTable(readTable(table));
     }
-    let resolveEnded!: (ended: Ended) => void;
-    this.ended = new Promise((resolve) => resolveEnded = resolve);
-    this.#resolveEnded = resolveEnded;
+    this.ended = new Promise((resolve) => this.#resolveEnded = resolve);
     connection.open(maxFrameBytes, this);
     this.#watchProcess();
     if (options.remote) connection.watch(options.limits.pingInterval, options.limits.pingTimeout);
@@ -234,11 +235,8 @@ export class Client implements ProxyOwner, Receiver {
   ): Promise<unknown> {
     const index = serverMethods.indexOf(method);
     const argumentsAt = method === "create" ? "[1]" : method === "named" ? "[2]" : undefined;
-    return this.#call(
-      { target: Target.Server, id: 0, index, typeid: "server", method, argumentsAt },
-      args,
-      options,
-    );
+    const callee = { target: Target.Server, id: 0, index, typeid: "server", method, argumentsAt };
+    return this.#call(callee, args, options);
   }
 
   /** Asks the server to end; resolves when it has said that it will. */

@@ -56,7 +56,7 @@ export interface AbandonedWait {
 }
 
 /** After an abort or a timeout the server has this long to say how a wait ended, in milliseconds. */
-const verdictTimeout = 5_000;
+const defaultVerdictTimeout = 5_000;
 
 /** The calls of one client that wait for their reply. */
 export class PendingCalls {
@@ -66,17 +66,20 @@ export class PendingCalls {
   readonly #cancel: (id: number) => void;
   readonly #keep: (objectId: number) => () => void;
   readonly #busyChanged: () => void;
+  readonly #verdictTimeout: number;
 
   /**
    * `cancel` tells the server that nobody waits for a call any more; `keep` holds an object until what
    * it returns is called; `busyChanged` is called when the first call is added and when the last one
-   * is taken out.
+   * is taken out. `verdictTimeout` is how long the server has to say how a wait ended, in milliseconds.
    */
   constructor(
     cancel: (id: number) => void,
     keep: (objectId: number) => () => void,
     busyChanged: () => void,
+    verdictTimeout: number = defaultVerdictTimeout,
   ) {
+    this.#verdictTimeout = verdictTimeout;
     this.#cancel = cancel;
     this.#keep = keep;
     this.#busyChanged = busyChanged;
@@ -145,7 +148,7 @@ export class PendingCalls {
         new TimeoutError(`${nameOf(call.callee)} did not finish in ${timeout} ms`),
       );
     };
-    const delay = call.callee.waitOptions === undefined ? timeout : timeout + verdictTimeout;
+    const delay = call.callee.waitOptions === undefined ? timeout : timeout + this.#verdictTimeout;
     call.timer = setTimeout(expire, Math.min(delay, maxTimeout));
   }
 
@@ -155,7 +158,7 @@ export class PendingCalls {
       this.#cancel(id);
       if (call.settling) return;
       clearTimeout(call.timer);
-      call.timer = setTimeout(() => this.#abandon(id, signal.reason), verdictTimeout);
+      call.timer = setTimeout(() => this.#abandon(id, signal.reason), this.#verdictTimeout);
     };
     signal.addEventListener("abort", call.onAbort, { once: true });
   }

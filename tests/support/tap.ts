@@ -120,6 +120,7 @@ export class Tap implements Transport {
 export async function tappedClient(
   server: ObjectServer,
   authkey: Uint8Array,
+  verdictTimeout?: number,
 ): Promise<{ client: Client; tap: Tap }> {
   const [ours, theirs] = memoryPair();
   server.accept(theirs);
@@ -132,6 +133,7 @@ export async function tappedClient(
     timeout: 10_000,
     errors: new Map(),
     remote: false,
+    verdictTimeout,
   });
   return { client, tap };
 }
