@@ -82,7 +82,7 @@ function testFiles(folder = "tests"): string[] {
 function denoRunner({ deno }: Tools): Runner {
   return {
     command: deno,
-    args: ["test", "-A", "--no-check", "--quiet"],
+    args: ["test", "-A", "--no-check"], // not --quiet, which hides what tests print
     cwd: root,
     count: (output) => ({
       passed: number(output, /\| (\d+) passed/g),
