@@ -6,8 +6,6 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import test from "node:test";
 import { inspect } from "node:util";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import {
   type Caller,
   callMethod,
@@ -37,6 +35,7 @@ import {
 } from "../mod.ts";
 import { assertClean } from "./support/clean.ts";
 import { eventually } from "./support/events.ts";
+import { collectGarbage as collect } from "./support/garbage.ts";
 
 /** A promise that the test settles. */
 function later<T = void>() {
@@ -573,18 +572,6 @@ async function withServer(body: (join: () => Promise<TestManager>) => Promise<vo
     await server.close();
   }
 }
-
-/** Runs the garbage collector; undefined where that cannot be done. */
-const collect: (() => void) | undefined = (() => {
-  const bun = (globalThis as { Bun?: { gc(force: boolean): void } }).Bun;
-  if (bun) return () => bun.gc(true);
-  try {
-    setFlagsFromString("--expose-gc");
-    return runInNewContext("gc") as () => void;
-  } catch {
-    return undefined;
-  }
-})();
 
 /** The promise's rejection, which must come. */
 async function rejection(promise: Promise<unknown>): Promise<Error & Record<string, unknown>> {
