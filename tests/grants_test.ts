@@ -37,11 +37,12 @@ import {
 } from "../mod.ts";
 import { Ledger } from "../lib/objects/ledger.ts";
 import { RateLimiter } from "../lib/objects/rate_limiter.ts";
-import type { Clock, WaitingCaller } from "../lib/objects/waiting.ts";
+import type { WaitingCaller } from "../lib/objects/waiting.ts";
 import { handleMethods, Status, Target, writeCancel } from "../lib/wire/protocol.ts";
 import { inServer, newServer } from "./conformance/in_server.ts";
 import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
+import { VirtualClock } from "./support/clock.ts";
 import { eventually } from "./support/events.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { type Answer, Peer } from "./support/peer.ts";
@@ -1475,38 +1476,9 @@ void test("event.set() and the last countDown() wake the waiters of all sessions
 
 // Rate limiter.
 
-/** A time that goes on when the test says so. */
-class ManualClock implements Clock {
-  #now = 1000;
-  #timers: { at: number; action: () => void }[] = [];
-  now(): number {
-    return this.#now;
-  }
-  after(milliseconds: number, action: () => void): () => void {
-    const timer = { at: this.#now + milliseconds, action };
-    this.#timers.push(timer);
-    return () => this.#timers = this.#timers.filter((other) => other !== timer);
-  }
-  /** How many actions are to come. */
-  get timers(): number {
-    return this.#timers.length;
-  }
-  advance(milliseconds: number): void {
-    const end = this.#now + milliseconds;
-    for (;;) {
-      const next = this.#timers.sort((a, b) => a.at - b.at)[0];
-      if (!next || next.at > end) break;
-      this.#timers.shift();
-      this.#now = next.at;
-      next.action();
-    }
-    this.#now = end;
-  }
-}
-
-/** The referent of a rate limiter under such a clock, and who was served when. */
+/** The referent of a rate limiter under a clock of its own, and who was served when. */
 function manualLimiter(limit: number, interval: number) {
-  const clock = new ManualClock();
+  const clock = new VirtualClock(1000);
   const limiter = new RateLimiter({ limit, interval });
   const served: string[] = [];
   const caller = (signal = new AbortController().signal): WaitingCaller => ({
@@ -1534,7 +1506,7 @@ function manualLimiter(limit: number, interval: number) {
     async advance(milliseconds: number): Promise<void> {
       await setImmediate();
       for (let i = 0; i < milliseconds; i++) {
-        clock.advance(1);
+        clock.pass(1);
         await setImmediate();
       }
     },
@@ -1550,11 +1522,11 @@ void test("a rateLimiter starts full, and refills evenly up to its limit", async
   assert.equal(clock.timers, 0);
   assert.equal(tryAcquire(1), true);
   assert.equal(tryAcquire(1), false);
-  clock.advance(24);
+  clock.pass(24);
   assert.equal(tryAcquire(1), false);
-  clock.advance(1);
+  clock.pass(1);
   assert.equal(tryAcquire(1), true);
-  clock.advance(1e6);
+  clock.pass(1e6);
   assert.equal(tryAcquire(4), true);
   assert.equal(tryAcquire(1), false);
 });
@@ -1563,7 +1535,7 @@ void test("a rateLimiter that is used half as often as it may never keeps anybod
   const { clock, tryAcquire } = manualLimiter(1, 3);
   for (let i = 0; i < 1000; i++) {
     assert.equal(tryAcquire(1), true);
-    clock.advance(6);
+    clock.pass(6);
   }
 });
 

@@ -13,7 +13,7 @@ import { Ledger } from "../lib/objects/ledger.ts";
 import { Lock } from "../lib/objects/lock.ts";
 import { RLock } from "../lib/objects/rlock.ts";
 import type { WaitingCaller } from "../lib/objects/waiting.ts";
-import { VirtualClock } from "./model/clock.ts";
+import { VirtualClock } from "./support/clock.ts";
 import { programsOver } from "./model/programs.ts";
 import { play, type Tally } from "./model/world.ts";
 import { assertClean } from "./support/clean.ts";

@@ -33,12 +33,13 @@ import {
 } from "../mod.ts";
 import { Client } from "../lib/client/client.ts";
 import { resolveLimits } from "../lib/limits.ts";
+import { DeadItems } from "../lib/objects/dead_items.ts";
 import type { Handover } from "../lib/objects/handover.ts";
 import type { LeaseBatch } from "../lib/objects/lease.ts";
 import { Ledger } from "../lib/objects/ledger.ts";
 import { Queue } from "../lib/objects/queue.ts";
 import { JoinableQueue, LifoQueue, PriorityQueue } from "../lib/objects/queues.ts";
-import type { Clock, WaitingCaller } from "../lib/objects/waiting.ts";
+import type { WaitingCaller } from "../lib/objects/waiting.ts";
 import type { ObjectServer } from "../lib/server/server.ts";
 import { authenticateServer } from "../lib/wire/auth.ts";
 import { Connection } from "../lib/wire/connection.ts";
@@ -57,6 +58,7 @@ import { memoryPair, type Transport } from "../lib/wire/transport.ts";
 import { newServer } from "./conformance/in_server.ts";
 import { inOrder, type QueueKind, queueKinds } from "./conformance/queue.ts";
 import { assertClean } from "./support/clean.ts";
+import { VirtualClock } from "./support/clock.ts";
 import { eventually } from "./support/events.ts";
 import { check, fc } from "./support/fast_check.ts";
 import { collectGarbage } from "./support/garbage.ts";
@@ -1374,6 +1376,39 @@ void test("what a client says of an item that comes late: takeBack, or return of
   ]);
 });
 
+void test("what comes late and cannot be read hurts nobody else of its client", async () => {
+  const { client, connection, next } = await scriptServer();
+  const table = {
+    ...{ id: 9, typeid: "queue", proxyName: "QueueProxy" },
+    methods: [{ name: "get", waitOptions: 0 }],
+  };
+  const held = { id: 5, table, released: false } as never;
+  const { signal } = new AbortController();
+  const call = client.call(held, universalMethods.length, [{ timeout: 1, signal }]);
+  const { id } = readCall(await next(Kind.Call));
+  await assert.rejects(call, TimeoutError);
+  writeReply(connection.output, id, Status.Value, [], Uint8Array.of(0xc1)); // no MessagePack
+  connection.flush();
+  const count = client.callServer("numberOfObjects", []);
+  const asked = readCall(await next(Kind.Call));
+  writeReply(connection.output, asked.id, Status.Value, [], payloadOf(0));
+  connection.flush();
+  assert.equal(await count, 0);
+  await client.close();
+});
+
+void test("any number of dead items goes back that could not be sent", () => {
+  const dead = new DeadItems();
+  const count = 300_000;
+  for (let value = 0; value < count; value++) dead.add({ value, attempts: 1 });
+  const given = dead.read({ remove: true }) as Handover;
+  assert.equal(given.shrink(), true);
+  assert.equal(dead.size, count / 2);
+  given.giveBack();
+  const all = dead.read({}) as { value: number }[];
+  assert.ok(all.length === count && all.every(({ value }, i) => value === i));
+});
+
 /** What a client says of what a server says that had been silent. */
 async function saidInSilence() {
   const { client, connection, next } = await scriptServer();
@@ -1594,36 +1629,8 @@ async function test_joinable_queue(manager: Manager, hand: Hand): Promise<void> 
 
 // Referents alone.
 
-/** A time that passes when the test says so. */
-class Time implements Clock {
-  #now = 0;
-  #timers: { at: number; action: () => void }[] = [];
-
-  /** How many actions are still to come. */
-  get timers(): number {
-    return this.#timers.length;
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(milliseconds: number, action: () => void): () => void {
-    const timer = { at: this.#now + milliseconds, action };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Lets so many milliseconds pass. */
-  pass(milliseconds: number): void {
-    this.#now += milliseconds;
-    const due = this.#timers.filter(({ at }) => at <= this.#now).toSorted((a, b) => a.at - b.at);
-    this.#timers = this.#timers.filter(({ at }) => at > this.#now);
-    for (const { action } of due) action();
-  }
-
+/** A time that passes when the test says so, and who calls at it. */
+class Time extends VirtualClock {
   /** Whoever calls a referent. */
   caller(id: string, { timeout, signal }: Partial<WaitingCaller> = {}): WaitingCaller {
     return {

@@ -390,7 +390,7 @@ export class Client implements ProxyOwner, Receiver {
   #refuse(reply: Reply): void {
     const wait = this.#pending.takeAbandoned(reply.id);
     if (wait && reply.status === Status.Value) {
-      this.#handles.takeBack(wait.callee, this.#decode(reply));
+      this.#handles.takeBack(wait.callee, () => this.#decode(reply));
     } else this.#holds.refuse(reply.references);
     this.#handles.giveBack(reply.handleId); // 0, as of every other status, is none
     wait?.letGo();

@@ -53,12 +53,17 @@ export class Handles {
     this.#request(id, "return", { typeid: "handle", method: "return" }).catch(nothing);
   }
 
-  /** What a wait gave after it was given up goes back to where it came from. */
-  takeBack({ target, id, typeid, method }: Callee, result: unknown): void {
+  /** What a wait gave after it was given up goes back to where it came from, if it can be read. */
+  async takeBack(
+    { target, id, typeid, method }: Callee,
+    decode: () => unknown,
+  ): Promise<void> {
     const index = universalMethods.indexOf("takeBack");
-    this.#call({ target, id, index, typeid, method }, [method, result]).catch((error) => {
+    try {
+      await this.#call({ target, id, index, typeid, method }, [method, decode()]);
+    } catch (error) {
       debug("not taken back", () => `${typeid}.${method}: ${error}`);
-    });
+    }
   }
 
   #iterator(id: number, first: Items, { method, options }: Callee): RemoteIterator {

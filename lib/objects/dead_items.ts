@@ -14,7 +14,7 @@ import type { DeadItem } from "./queue_proxy.ts";
 
 /** The dead items of one queue, oldest first. */
 export class DeadItems implements ItemSource<DeadItem> {
-  readonly #items: DeadItem[] = [];
+  #items: DeadItem[] = [];
 
   /** How many there are. */
   get size(): number {
@@ -42,7 +42,7 @@ export class DeadItems implements ItemSource<DeadItem> {
 
   /** Takes back what did not arrive. */
   restore(items: readonly unknown[]): void {
-    this.#items.unshift(...items.filter(isDeadItem));
+    this.#items = [...items.filter(isDeadItem), ...this.#items];
   }
 }
 

@@ -2,8 +2,8 @@
  * The queues: first in first out, last in first out, by priority; referents. Items wait for getters
  * and getters for items, both in order; what is leased comes back when its session ends.
  *
- * Above: the table of built-in typeids, queues.ts. Below: store.ts, lease.ts, dead_items.ts, waiting.ts; the
- * interfaces of the proxies are in queue_proxy.ts.
+ * Above: the table of built-in typeids, queues.ts. Below: store.ts, lease.ts, dead_items.ts,
+ * waiting.ts; the interfaces of the proxies are in queue_proxy.ts.
  *
  * @module
  */

@@ -144,12 +144,25 @@ export class Control {
     this.names.publish(name, entry, replace);
   }
 
+  /** The calls that wait, by object. */
+  #waiters(): Map<Entry, CallInfo[]> {
+    const waiters = new Map<Entry, CallInfo[]>();
+    for (const session of this.#host.sessions.values()) {
+      for (const [entry, call] of session.waits()) {
+        const calls = waiters.get(entry);
+        if (calls) calls.push(call);
+        else waiters.set(entry, [call]);
+      }
+    }
+    return waiters;
+  }
+
   #debugInfo(): DebugInfo {
     const { owner, address, sessions } = this.#host;
     const names = [...this.names.entries];
     const tickets = this.tickets.entries;
-    const waitedOn = [...sessions.values()].flatMap((session) => session.waitedOn);
-    const objects = [...new Set([...owner.registry.held, ...waitedOn])].map((entry) => ({
+    const waiters = this.#waiters();
+    const objects = [...new Set([...owner.registry.held, ...waiters.keys()])].map((entry) => ({
       id: entry.id,
       typeid: entry.typeid,
       holds: Object.fromEntries(
@@ -160,7 +173,7 @@ export class Control {
       ),
       names: names.filter(([, named]) => named === entry).map(([name]) => name),
       tickets: tickets.filter((ticket) => ticket === entry).length,
-      waiters: [...sessions.values()].flatMap((session) => session.waitsOn(entry)),
+      waiters: waiters.get(entry) ?? [],
       ...entry.definition.describe?.(entry.referent as never) as Partial<ObjectInfo> | undefined,
     }));
     return {

@@ -109,17 +109,12 @@ export class Session implements Receiver, CallOrigin {
     };
   }
 
-  /** The calls of the session that wait for another caller, on the object. */
-  waitsOn(entry: Entry): CallInfo[] {
+  /** The calls of the session that wait for another caller, with the object of each. */
+  *waits(): Generator<[Entry, CallInfo]> {
     const now = performance.now();
-    return [...this.#running.values()].filter((call) => call.waits && call.entry === entry).map(
-      (call) => ({ session: this.id, method: call.name, time: now - call.start }),
-    );
-  }
-
-  /** The objects that calls of the session wait on. */
-  get waitedOn(): Entry[] {
-    return [...this.#running.values()].flatMap(({ waits, entry }) => waits && entry ? [entry] : []);
+    for (const { waits, entry, name, start } of this.#running.values()) {
+      if (waits) yield [entry!, { session: this.id, method: name, time: now - start }];
+    }
   }
 
   /** A call waits no more, and is answered later. */

@@ -5,7 +5,7 @@
  * Sessions end as `lib/server/session.ts` ends them: all their calls are aborted, in order, then all
  * that they have is abandoned, in order; what was on its way to them goes back.
  *
- * Above: model_test.ts. Below: players.ts, clock.ts, `lib/objects`.
+ * Above: model_test.ts. Below: players.ts, support/clock.ts, `lib/objects`.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { ConnectionClosedError } from "../../lib/errors.ts";
 import { Handover, Holding } from "../../lib/objects/handover.ts";
 import { Ledger } from "../../lib/objects/ledger.ts";
 import { Book, given, gone, type ModelHandover, type ModelHolding, type Outcome } from "./book.ts";
-import { VirtualClock } from "./clock.ts";
+import { VirtualClock } from "../support/clock.ts";
 import { Dice } from "./dice.ts";
 import { inCircle, type LockModel, ModelClaim } from "./locks.ts";
 import { type Hand, type Play, type Player, seatings } from "./players.ts";
@@ -150,7 +150,7 @@ class World {
   /** All sessions end: nothing is left. */
   async end(): Promise<void> {
     for (const seat of this.#seats) await this.#close(seat);
-    while (this.#clock.size > 0) await this.#advance(this.#clock.next - this.#clock.now());
+    while (this.#clock.timers > 0) await this.#advance(this.#clock.next - this.#clock.now());
     this.#tell("all has ended");
     assert.equal(this.#pending.size, 0, "calls that never end");
     assert.equal(this.#ledger.current.size, 0, "grants that never end");
@@ -386,7 +386,7 @@ class World {
     const circle = inCircle(this.#locks.flatMap((lock) => lock.links));
     const suspects = this.#ledger.suspects().map(({ session, heldBy }) => [session, heldBy]);
     assertSame(suspects.map(String).sort(), circle.map(String).sort(), "the suspects");
-    assertSame(this.#clock.size, this.#book.timers.length, "how many timers are set");
+    assertSame(this.#clock.timers, this.#book.timers.length, "how many timers are set");
     for (const seat of this.#seats) {
       const over = [...seat.handles.values()].some(({ model }) => model.over);
       assert.ok(!over, `${seat.id} was not told that what it has is over`);

@@ -1,7 +1,7 @@
 /**
  * A clock that stands still until somebody moves it, from one timer to the next.
  *
- * Above: world.ts. Below: nothing.
+ * Above: tests of referents alone. Below: nothing.
  *
  * @module
  */
@@ -12,13 +12,17 @@ interface Timer {
   readonly action: () => void;
 }
 
-/** The time of one program. */
+/** A time that goes on when the test says so. */
 export class VirtualClock implements Clock {
-  #now = 0;
+  #now: number;
   #timers: Timer[] = [];
 
+  constructor(start = 0) {
+    this.#now = start;
+  }
+
   /** How many timers are set. */
-  get size(): number {
+  get timers(): number {
     return this.#timers.length;
   }
 
@@ -42,6 +46,16 @@ export class VirtualClock implements Clock {
   /** Goes on to this time; no timer may be due before. */
   moveTo(time: number): void {
     this.#now = time;
+  }
+
+  /** Lets so many milliseconds pass; each timer runs at its own time. */
+  pass(milliseconds: number): void {
+    const end = this.#now + milliseconds;
+    while (this.next <= end) {
+      this.moveTo(this.next);
+      this.fire();
+    }
+    this.moveTo(end);
   }
 
   /** Runs the timer that is due next, of several the one that was set first. */
