@@ -408,9 +408,8 @@ void test("nothing waits in a server that has ended", async () => {
   await lock.acquire();
   await backend.close();
   const options = { timeout: 1 };
-  for (const wait of [queue.get(options), lock.acquire(options)]) {
-    await assert.rejects(wait, ConnectionClosedError);
-  }
+  const waits = [queue.get(options), lock.acquire(options)];
+  await Promise.all(waits.map((wait) => assert.rejects(wait, ConnectionClosedError)));
 });
 
 // What is refused.

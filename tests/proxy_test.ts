@@ -940,7 +940,7 @@ test("bad options are refused at once", () =>
   }));
 
 test("callTimeout ends calls that do not wait for another caller", async () => {
-  const manager = await Manager.local({ types, callTimeout: 5, shutdownTimeout: 1 });
+  const manager = await Manager.local({ types, callTimeout: 300, shutdownTimeout: 1 });
   try {
     const slow = await manager.Slow();
     await assert.rejects(slow.pass(1), TimeoutError);

@@ -1385,8 +1385,9 @@ void test("what comes late and cannot be read hurts nobody else of its client", 
   const held = { id: 5, table, released: false } as never;
   const { signal } = new AbortController();
   const call = client.call(held, universalMethods.length, [{ timeout: 1, signal }]);
+  const late = assert.rejects(call, TimeoutError);
   const { id } = readCall(await next(Kind.Call));
-  await assert.rejects(call, TimeoutError);
+  await late;
   writeReply(connection.output, id, Status.Value, [], Uint8Array.of(0xc1)); // no MessagePack
   connection.flush();
   const count = client.callServer("numberOfObjects", []);

@@ -1043,9 +1043,9 @@ test("a client gives back the references of a dropped reply in pieces once, with
 
 test("a client returns the handle of a reply that nobody takes", async () => {
   const { client, connection, next } = await scriptServer();
-  const call = client.callServer("lookup", ["x"], { timeout: 1 });
+  const late = assert.rejects(client.callServer("lookup", ["x"], { timeout: 1 }), TimeoutError);
   const { id } = readCall(await next(Kind.Call));
-  await assert.rejects(call, TimeoutError);
+  await late;
   const first = payloadOf({ values: [], done: false });
   writeReply(connection.output, id, Status.Handle, [], first, HandleKind.Iterator, 5);
   connection.flush();
