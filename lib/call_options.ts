@@ -22,6 +22,12 @@ export interface ExportOptions {
   ttl?: number;
 }
 
+/** The same inside the library. */
+export interface TicketOptions extends ExportOptions {
+  /** The ticket ends with the session that made it, at the latest. */
+  bound?: boolean;
+}
+
 /** A bad timeout or signal is a TypeError or RangeError here, not a call that never ends. */
 export function checkedOptions(options: CallOptions): CallOptions {
   checkObject(options, "{ timeout, signal }");

@@ -7,7 +7,7 @@
  */
 
 import type { Operations } from "./attributes.ts";
-import type { CallOptions, ExportOptions } from "./call_options.ts";
+import type { CallOptions, TicketOptions } from "./call_options.ts";
 import type { Scopes } from "./proxies/scopes.ts";
 import type { MethodTable } from "./wire/protocol.ts";
 
@@ -27,8 +27,12 @@ export interface Held {
 export interface ProxyOwner {
   /** The address of the server. */
   readonly address: string;
+  /** What another process needs to join the same server; empty for a server in memory. */
+  readonly env: Readonly<Record<string, string>>;
   /** Identifies the server's life. */
   readonly epoch: string;
+  /** Whether calls are possible. */
+  readonly usable: boolean;
   /** Which grants the running task has. */
   readonly scopes: Scopes;
   /** Evaluates the method with this index: a universal one, or one of the table. */
@@ -36,7 +40,11 @@ export interface ProxyOwner {
   /** Gives back one receipt, or all. */
   release(held: Held, all: boolean): void;
   /** Makes a ticket. */
-  exportProxy(held: Held, options: ExportOptions): Promise<string>;
+  exportProxy(held: Held, options: TicketOptions): Promise<string>;
+  /** The proxy of the ticket with this secret; takes one use. */
+  importProxy(secret: string): Promise<object>;
+  /** Ends a ticket; nothing happens if it is over. */
+  revokeTicket(secret: string): Promise<void>;
 }
 
 /** What stands behind a proxy. */

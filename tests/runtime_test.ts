@@ -14,7 +14,8 @@ import {
 import { ProcessError } from "../lib/errors.ts";
 import { isRuntimeFile, isServerProgram, runtimeName, serverEntry } from "../lib/runtime.ts";
 import type { RuntimeName } from "../lib/runtime.ts";
-import { nearestConfig, spawnServer } from "../lib/process/spawn.ts";
+import { nearestConfig } from "../lib/process/runtime_command.ts";
+import { spawnServer } from "../lib/process/spawn.ts";
 import type { ProcessEnd, ServerProcess, SpawnOptions } from "../lib/process/spawn.ts";
 import { newSocketPath } from "../lib/wire/transport.ts";
 import { startScript } from "./support/child.ts";
@@ -271,7 +272,7 @@ for (const [execArgv, kept] of inherited) {
 }
 
 const entry = new URL("file:///lib/server/main.ts");
-const address = "unix:/tmp/a/s";
+const addresses = ["unix:/tmp/a/s"];
 const least = [
   "--allow-net=unix:/tmp/a/s",
   "--allow-read=/tmp/a",
@@ -282,7 +283,7 @@ const least = [
 
 test("denoArguments() gives the least permissions and loads the modules ahead", () => {
   const modules = ["file:///app/types.ts"];
-  assert.deepEqual(denoArguments({ entry, modules, config: "/app/deno.json", address }), [
+  assert.deepEqual(denoArguments({ entry, modules, config: "/app/deno.json", addresses }), [
     ...["run", "--no-prompt", "--config", "/app/deno.json"],
     ...least,
     ...["--preload", "file:///app/types.ts"],
@@ -292,7 +293,7 @@ test("denoArguments() gives the least permissions and loads the modules ahead", 
 
 test("denoArguments() adds permissions, and flags of deno run", () => {
   const permissions = ["--allow-env=HOME", "--allow-ffi"];
-  assert.deepEqual(denoArguments({ entry, modules: [], address, permissions, args: ["--quiet"] }), [
+  assert.deepEqual(denoArguments({ entry, modules: [], addresses, permissions, args: ["--quiet"] }), [
     ...["run", "--no-prompt", ...least],
     ...["--allow-env=HOME", "--allow-ffi", "--quiet", "/lib/server/main.ts"],
   ]);
@@ -301,25 +302,25 @@ test("denoArguments() adds permissions, and flags of deno run", () => {
 test("denoArguments() with all permissions needs no others", () => {
   const remote = new URL("https://jsr.io/@referent/manager/1.0.0/lib/server/main.ts");
   assert.deepEqual(
-    denoArguments({ entry: remote, modules: ["file:///a.ts"], address, permissions: "all" }),
+    denoArguments({ entry: remote, modules: ["file:///a.ts"], addresses, permissions: "all" }),
     ["run", "--no-prompt", "--allow-all", remote.href],
   );
 });
 
 test("denoArguments() refuses a permission that is no flag", () => {
   assert.throws(
-    () => denoArguments({ entry, modules: [], address, permissions: ["read"] }),
+    () => denoArguments({ entry, modules: [], addresses, permissions: ["read"] }),
     /The permission "read" is not of the form "--allow-read=\/path"/,
   );
 });
 
 test("leastPermissions() of TCP is its host and port", () => {
-  assert.equal(leastPermissions("tcp://127.0.0.1:80")[0], "--allow-net=127.0.0.1:80");
-  assert.equal(leastPermissions("tls://[::1]:80")[0], "--allow-net=[::1]:80");
+  assert.equal(leastPermissions(["tcp://127.0.0.1:80"])[0], "--allow-net=127.0.0.1:80");
+  assert.equal(leastPermissions(["tls://[::1]:80"])[0], "--allow-net=[::1]:80");
 });
 
 test("leastPermissions() doubles commas", () => {
-  assert.equal(leastPermissions("unix:/a,b/s")[1], "--allow-read=/a,,b");
+  assert.equal(leastPermissions(["unix:/a,b/s"])[1], "--allow-read=/a,,b");
 });
 
 test("nearestConfig() finds the configuration above a module", async () => {

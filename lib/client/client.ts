@@ -13,11 +13,11 @@ import { type ErrorClass, rebuildException } from "../exceptions.ts";
 import { envelopeBytes, type Limits } from "../limits.ts";
 import {
   type CallOptions,
-  type ExportOptions,
   type Held,
   type ProxyOwner,
   waitArguments,
 } from "../proxy.ts";
+import type { TicketOptions } from "../call_options.ts";
 import { Scopes } from "../proxies/scopes.ts";
 import { authenticateClient } from "../wire/auth.ts";
 import { Connection, type Receiver } from "../wire/connection.ts";
@@ -60,6 +60,8 @@ import {
 export interface ClientOptions {
   /** Where the server listens; for tokens and messages. */
   readonly address: string;
+  /** What another process needs to join the same server. */
+  readonly env?: Record<string, string>;
   readonly authkey: Uint8Array;
   readonly serializer: Serializer;
   readonly limits: Limits;
@@ -87,9 +89,8 @@ const noPayload = new Uint8Array(0);
 
 /** One session with one server. */
 export class Client implements ProxyOwner, Receiver {
-  /** The address of the server. */
   readonly address: string;
-  /** Identifies the server's life. */
+  readonly env: Record<string, string>;
   readonly epoch: string;
   /** The session's id. */
   readonly session: string;
@@ -139,6 +140,7 @@ export class Client implements ProxyOwner, Receiver {
     options: ClientOptions,
   ) {
     this.address = options.address;
+    this.env = options.env ?? {};
     this.epoch = epoch;
     this.session = welcome.session;
     this.types = new Map(Object.entries(welcome.types));
@@ -223,8 +225,16 @@ export class Client implements ProxyOwner, Receiver {
     this.#holds.release(held, all);
   }
 
-  async exportProxy(held: Held, options: ExportOptions): Promise<string> {
+  async exportProxy(held: Held, options: TicketOptions): Promise<string> {
     return await this.callServer("exportProxy", [held.id, options]) as string;
+  }
+
+  async importProxy(secret: string): Promise<object> {
+    return await this.callServer("importProxy", [secret]) as object;
+  }
+
+  async revokeTicket(secret: string): Promise<void> {
+    await this.callServer("revokeTicket", [secret]);
   }
 
   /** Calls one of the server's own methods. */

@@ -8,6 +8,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { Client } from "../client/client.ts";
+import { type Access, environmentOf } from "../environment.ts";
 import { NotExposedError, UnknownObjectError } from "../errors.ts";
 import { exposedMethods } from "../types/exposure.ts";
 import { ManagerFacade } from "./facade.ts";
@@ -17,7 +18,7 @@ import { type SharedClient, thread } from "../process/child.ts";
 import { environment, runtimeName } from "../runtime.ts";
 import { serializers } from "../server/config.ts";
 import { type Types, typesOf } from "../types.ts";
-import { authkeyBytes, authkeyText } from "../wire/auth.ts";
+import { authkeyBytes } from "../wire/auth.ts";
 import { memoryPair } from "../wire/memory.ts";
 import { messagePack, type Serializer } from "../wire/serializer.ts";
 import {
@@ -26,14 +27,6 @@ import {
   type TlsOptions,
   type Transport,
 } from "../wire/transport.ts";
-
-/** What it takes to join one server. */
-export interface Access {
-  readonly address: string;
-  readonly authkey: Uint8Array;
-  readonly serializer: Serializer;
-  readonly tls?: TlsOptions;
-}
 
 /** How a client is to behave. */
 export interface ClientSettings {
@@ -76,21 +69,7 @@ export async function connect(options: ConnectOptions = {}): Promise<ManagerFaca
     await leave();
     throw error;
   }
-  return new ManagerFacade({ client, env: environmentOf(access), leave, disposal: "close" });
-}
-
-/** What a child needs to join; nothing for a server in memory. */
-export function environmentOf(
-  { address, authkey, serializer, tls }: Access,
-): Record<string, string> {
-  if (parseAddress(address).kind === "memory") return {};
-  const authorities = tls?.ca ?? tls?.cert;
-  return {
-    REFERENT_ADDRESS: address,
-    REFERENT_AUTHKEY: authkeyText(authkey),
-    REFERENT_SERIALIZER: serializer.name,
-    ...(authorities === undefined ? {} : { REFERENT_TLS_CA: [authorities].flat().join("\n") }),
-  };
+  return new ManagerFacade({ client, leave, disposal: "close" });
 }
 
 /** Connects one client. */
@@ -99,6 +78,7 @@ export async function openClient(access: Access, settings: ClientSettings): Prom
   const { startTimeout, limits, callTimeout, types } = settings;
   return await Client.connect(await openTransport(address, tls, startTimeout), {
     address,
+    env: environmentOf(access),
     authkey,
     serializer,
     limits,
@@ -191,7 +171,8 @@ function forgetClient(address: string, shared: SharedClient): void {
 
 function accessOf(options: ConnectOptions): Access {
   const { env } = options;
-  const variable = (name: string) => env ? env[name] : environment(name);
+  const variable = (name: string) =>
+    env ? env[name] : thread.environment?.[name] ?? environment(name);
   const address = options.address ?? variable("REFERENT_ADDRESS");
   if (!address) {
     throw new TypeError(

@@ -95,7 +95,6 @@ export interface ManagerMembers<T> {
 /** What stands behind a manager. */
 export interface FacadeParts {
   readonly client: Client;
-  readonly env: Record<string, string>;
   /** The server process, where this process started it. */
   readonly child?: ServerProcess;
   /** This manager does not use the client any more. */
@@ -120,6 +119,12 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   #left: Promise<void> | undefined;
   #shutdown: Promise<void> | undefined;
 
+  /** The client that a manager uses; undefined of anything else. */
+  static clientOf(value: unknown): Client | undefined {
+    if (typeof value !== "object" || value === null || !(#parts in value)) return undefined;
+    return value.#parts.client;
+  }
+
   constructor(parts: FacadeParts) {
     this.#parts = parts;
     let resolveLeft!: (closed: Closed) => void;
@@ -135,7 +140,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
 
   /** No property of its own: whoever prints a manager does not print the authkey. */
   get env(): Record<string, string> {
-    return this.#parts.env;
+    return this.#parts.client.env;
   }
 
   get address(): string {

@@ -8,7 +8,8 @@
 
 import { ConnectionClosedError, ManagerError } from "../errors.ts";
 import { type Closed, ManagerFacade } from "./facade.ts";
-import { defaultStartTimeout, environmentOf, openClient } from "./connect.ts";
+import { environmentOf } from "../environment.ts";
+import { defaultStartTimeout, openClient } from "./connect.ts";
 import { resolveLimits } from "../limits.ts";
 import {
   checkOptions,
@@ -94,7 +95,6 @@ export async function serveInMemory(options: LocalOptions = {}): Promise<Manager
   );
   return new ManagerFacade({
     client,
-    env: {},
     leave: () => client.close(),
     stop: () => server.close(new ConnectionClosedError("its manager shut it down")),
     disposal: "shutdown",

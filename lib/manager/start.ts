@@ -10,7 +10,8 @@ import { randomBytes } from "node:crypto";
 import { dirname, join as joinPath } from "node:path";
 import { ProcessError } from "../errors.ts";
 import { ManagerFacade } from "./facade.ts";
-import { type Access, defaultStartTimeout, environmentOf, openClient } from "./connect.ts";
+import type { Access } from "../environment.ts";
+import { defaultStartTimeout, openClient } from "./connect.ts";
 import { maxTimeout, resolveLimits } from "../limits.ts";
 import { checkOptions, defaultGrace, type StartOptions } from "./options.ts";
 import { thread } from "../process/child.ts";
@@ -58,7 +59,6 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
     const client = await openClient(access, settings);
     return new ManagerFacade({
       client,
-      env: environmentOf(access),
       child,
       leave: () => client.close(),
       disposal: "shutdown",

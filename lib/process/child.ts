@@ -30,6 +30,8 @@ export interface MemoryServer {
 export const thread: {
   /** Of a server process: it listens, and so has imported all modules of users. */
   listening: boolean;
+  /** Of a child of a `Process` or a `Pool`: how it joins its manager. */
+  environment: Readonly<Record<string, string>> | undefined;
   /** By address. */
   readonly sharedClients: Map<string, SharedClient>;
   /** By address. */
@@ -37,6 +39,7 @@ export const thread: {
   nextMemoryServer: number;
 } = {
   listening: false,
+  environment: undefined,
   sharedClients: new Map(),
   memoryServers: new Map(),
   nextMemoryServer: 1,

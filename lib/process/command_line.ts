@@ -1,7 +1,7 @@
 /**
  * The command lines that start a program of this library in each runtime. Pure functions.
  *
- * Above: `spawn.ts`. Below: nothing.
+ * Above: `runtime_command.ts`. Below: nothing.
  *
  * @module
  */
@@ -96,8 +96,12 @@ export interface DenoCommand {
   modules: readonly string[];
   /** The path of the configuration file. */
   config?: string | undefined;
-  /** Where the server will listen. */
-  address: string;
+  /** Where it will listen or connect. */
+  addresses: readonly string[];
+  /** Programs that run ahead of this one. */
+  preloads?: readonly URL[] | undefined;
+  /** Variables that it will read. */
+  variables?: readonly string[] | undefined;
   /** Flags beside the least ones, such as `--allow-env=HOME`, or all. */
   permissions?: "all" | readonly string[] | undefined;
   /** Other flags of `deno run`. */
@@ -106,15 +110,17 @@ export interface DenoCommand {
 
 /** The arguments that run a program in Deno with the least permissions that work. */
 export function denoArguments(command: DenoCommand): string[] {
-  const { entry, modules, config, address, permissions = [], args = [] } = command;
+  const { entry, modules, config, addresses, permissions = [], args = [] } = command;
   const flags = ["run", "--no-prompt"];
   if (config !== undefined) flags.push("--config", config);
+  for (const program of command.preloads ?? []) flags.push("--preload", program.href);
   if (permissions === "all") {
     flags.push("--allow-all");
   } else {
     const given = permissions.map(checkFlag);
     // Deno would take a list beside the whole permission for a limit of it.
-    const least = leastPermissions(address).filter((flag) => !given.includes(flag.split("=")[0]!));
+    const least = leastPermissions(addresses, command.variables)
+      .filter((flag) => !given.includes(flag.split("=")[0]!));
     flags.push(...least, ...given);
     // What is loaded ahead of the program needs no permission to read it, nor what it imports.
     for (const module of modules) flags.push("--preload", module);
@@ -122,18 +128,25 @@ export function denoArguments(command: DenoCommand): string[] {
   return [...flags, ...args, programArgument(entry)];
 }
 
-/** The flags without which a server cannot listen on the address. */
-export function leastPermissions(address: string): string[] {
+/** The flags without which a program cannot listen on the addresses, or connect to them. */
+export function leastPermissions(
+  addresses: readonly string[],
+  variables: readonly string[] = [],
+): string[] {
+  const reachable = addresses.flatMap(addressPermissions);
+  const env = ["REFERENT_DEBUG", ...variables].join(",");
+  return [...new Set([...reachable, `--allow-env=${env}`, "--allow-sys=uid"])];
+}
+
+function addressPermissions(address: string): string[] {
   const target = parseAddress(address);
-  const common = ["--allow-env=REFERENT_DEBUG", "--allow-sys=uid"];
-  if (target.kind === "memory") return common;
-  if (target.kind !== "unix") return [netPermission(target), ...common];
+  if (target.kind === "memory") return [];
+  if (target.kind !== "unix") return [netPermission(target)];
   const directory = listItem(dirname(target.path));
   return [
     `--allow-net=unix:${listItem(target.path)}`,
     `--allow-read=${directory}`,
     `--allow-write=${directory}`,
-    ...common,
   ];
 }
 

@@ -2,17 +2,15 @@
  * Starting a server process: its command line, its configuration on stdin, its readiness line on
  * stdout, its output afterwards, its end.
  *
- * Above: the manager. Below: `command_line.ts`, `runtime.ts`, the system's processes.
+ * Above: the manager. Below: `runtime_command.ts`, `runtime.ts`, the system's processes.
  *
  * @module
  */
 
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
-import { denoArguments, inheritedArguments, programArgument } from "./command_line.ts";
 import { debug } from "../debug.ts";
 import { ProcessError } from "../errors.ts";
 import { FileOutput, PipeOutput } from "./server_output.ts";
@@ -20,24 +18,14 @@ import type { Output } from "./server_output.ts";
 import {
   childEnvironment,
   isPermissionError,
-  runtimeName,
   serverEntry,
   signalChild,
-  thisExecutable,
 } from "../runtime.ts";
 import type { RuntimeName } from "../runtime.ts";
+import { runtimeCommand } from "./runtime_command.ts";
+import type { RuntimeOptions } from "./runtime_command.ts";
 
-/** A runtime to run a program in. */
-export interface RuntimeOptions {
-  /** Which one. */
-  name: RuntimeName;
-  /** Its executable; by default the one of this process, or else the command on PATH. */
-  path?: string;
-  /** Flags of its own, before the program. */
-  args?: string[];
-  /** Variables beside those of this process. */
-  env?: Record<string, string>;
-}
+export type { RuntimeOptions } from "./runtime_command.ts";
 
 /**
  * Where the output of a server goes. `pipe`: to this process, which forwards it to its stderr.
@@ -106,7 +94,15 @@ export interface ServerProcess {
  * is not ready in time (it is killed then).
  */
 export async function spawnServer(options: SpawnOptions): Promise<ServerProcess> {
-  const { path, args, env } = serverCommand(options);
+  const { entry = serverEntry(), address, modules = [] } = options;
+  const { path, args, env } = runtimeCommand({
+    what: "a server",
+    runtime: options.runtime,
+    entry,
+    modules,
+    addresses: [address],
+    permissions: options.permissions,
+  });
   const { child, output } = run(path, args, env, options);
   const exited = endOf(child);
   try {
@@ -123,63 +119,6 @@ export async function spawnServer(options: SpawnOptions): Promise<ServerProcess>
   } catch (error) {
     output.unref();
     throw error;
-  }
-}
-
-interface Command {
-  path: string;
-  args: string[];
-  env: Record<string, string>;
-}
-
-function serverCommand(options: SpawnOptions): Command {
-  const { runtime = runtimeName, entry = serverEntry() } = options;
-  const chosen: RuntimeOptions = typeof runtime === "string" ? { name: runtime } : runtime;
-  const { name, env = {} } = chosen;
-  if (name !== "deno" && name !== "bun" && name !== "node") {
-    throw new TypeError(`The runtime "${name}" is not one of "deno", "bun", "node"`);
-  }
-  const own = name === runtimeName && chosen.path === undefined ? thisExecutable() : undefined;
-  const path = own?.path ?? chosen.path ?? name;
-  const given = chosen.args ?? [];
-  if (name === "deno") {
-    const { modules = [], address, permissions } = options;
-    const config = nearestConfig(modules[0] ?? entry.href);
-    return {
-      path,
-      args: denoArguments({ entry, modules, config, address, permissions, args: given }),
-      env,
-    };
-  }
-  if (options.permissions !== undefined) {
-    throw new TypeError(`The option permissions is Deno's, the server runs in "${name}"`);
-  }
-  if (entry.protocol !== "file:") {
-    throw new ProcessError(
-      `Cannot start a server in "${name}": its program "${entry}" is not a file here. ` +
-        "Install @referent/manager from npm",
-    );
-  }
-  const inherited = inheritedArguments(own?.args ?? []);
-  return { path, args: [...inherited, ...given, programArgument(entry)], env };
-}
-
-/** The path of the nearest deno.json or deno.jsonc above the module. */
-export function nearestConfig(module: string): string | undefined {
-  if (!module.startsWith("file:")) return undefined;
-  let directory = new URL("./", module);
-  try {
-    for (;;) {
-      for (const name of ["deno.json", "deno.jsonc"]) {
-        const path = fileURLToPath(new URL(name, directory));
-        if (existsSync(path)) return path;
-      }
-      const parent = new URL("../", directory);
-      if (parent.href === directory.href) return undefined;
-      directory = parent;
-    }
-  } catch {
-    return undefined; // without the permission to look
   }
 }
 

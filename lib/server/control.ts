@@ -9,13 +9,13 @@
 import type { Suspect } from "../objects/ledger.ts";
 import { pid, runtimeName } from "../runtime.ts";
 import type { serverMethods } from "../wire/protocol.ts";
-import type { LocalOwner } from "./local.ts";
+import type { LocalOwner, TicketOffice } from "./local.ts";
 import { isPromise } from "./invocation.ts";
 import { Names } from "./names.ts";
 import type { Entry, MethodStatistics } from "./registry.ts";
 import type { CallInfo, Session } from "./session.ts";
 import { Tickets, writeTicket } from "./tickets.ts";
-import type { ExportOptions } from "../proxy.ts";
+import type { TicketOptions } from "../call_options.ts";
 
 /** One shared object, as `debugInfo()` tells of it. */
 export interface ObjectInfo {
@@ -85,7 +85,7 @@ export interface ControlHost {
 type Method = (session: Session, args: unknown[]) => unknown;
 
 /** Carries out the server's own methods. */
-export class Control {
+export class Control implements TicketOffice {
   readonly names: Names;
   readonly tickets: Tickets;
   readonly #host: ControlHost;
@@ -97,8 +97,9 @@ export class Control {
     lookup: (_, [name]) => this.names.lookup(name)?.proxy,
     unpublish: (_, [name]) => this.names.unpublish(name),
     exportProxy: (session, [id, options]) =>
-      this.exportProxy(session.held(id as number), options as ExportOptions),
-    importProxy: (_, [secret]) => this.tickets.redeem(secret).proxy,
+      this.exportProxy(session.held(id as number), options as TicketOptions, session.id),
+    importProxy: (_, [secret]) => this.importProxy(secret),
+    revokeTicket: (_, [secret]) => this.revokeTicket(secret),
     numberOfObjects: () => this.#host.owner.registry.held.size,
     debugInfo: () => this.#debugInfo(),
     shutdown: (session) => this.#host.shutdownSoon(session),
@@ -116,7 +117,7 @@ export class Control {
   }
 
   /** Makes a ticket. */
-  exportProxy(entry: Entry, options: ExportOptions): string {
+  exportProxy(entry: Entry, options: TicketOptions, session?: string): string {
     if (this.#host.address.startsWith("memory:")) {
       throw new TypeError(
         `Cannot export ${
@@ -124,8 +125,18 @@ export class Control {
         }: no other process can reach its server in memory; use Manager.start() or Manager.serve()`,
       );
     }
-    const secret = this.tickets.issue(entry, options ?? {});
+    const secret = this.tickets.issue(entry, options ?? {}, session);
     return writeTicket({ address: this.#host.address, epoch: this.#host.owner.epoch, secret });
+  }
+
+  /** The object of a ticket; takes one use. */
+  importProxy(secret: unknown): object {
+    return this.tickets.redeem(secret).proxy;
+  }
+
+  /** Ends a ticket. */
+  revokeTicket(secret: unknown): void {
+    this.tickets.revoke(secret);
   }
 
   #create(typeid: string, args: unknown[]): unknown {

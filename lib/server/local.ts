@@ -13,13 +13,13 @@ import { type Items, RemoteIterator } from "../client/iterator.ts";
 import { type Limits, maxTimeout } from "../limits.ts";
 import {
   type CallOptions,
-  type ExportOptions,
   type Held,
   type ProxyOwner,
   repr,
   stateOf,
   waitArguments,
 } from "../proxy.ts";
+import type { TicketOptions } from "../call_options.ts";
 import { firstMethod } from "../wire/protocol.ts";
 import { type References, type Serializer, withRoot } from "../wire/serializer.ts";
 import { Handover, Holding, type HoldingMethod } from "../objects/handover.ts";
@@ -31,21 +31,31 @@ import { Cursor } from "./cursor.ts";
 import { type CallerContext, Invoker } from "./invocation.ts";
 import { type Entry, type RegisteredType, Registry } from "./registry.ts";
 
+/** Tickets, as the server's own proxies use them. */
+export interface TicketOffice {
+  exportProxy(entry: Entry, options: TicketOptions): string;
+  importProxy(secret: string): object;
+  revokeTicket(secret: string): void;
+}
+
 /** What the server's own proxies need. */
 export interface LocalOwnerOptions {
   readonly epoch: string;
   readonly limits: Limits;
   readonly serializer: Serializer;
   readonly types: ReadonlyMap<string, RegisteredType>;
-  /** Makes a ticket. */
-  readonly exportProxy: (entry: Entry, options: ExportOptions) => string;
+  /** Who makes and ends tickets. */
+  readonly tickets: () => TicketOffice;
 }
 
 /** Owns the registry and evaluates what the server's own proxies ask. */
 export class LocalOwner implements ProxyOwner {
   /** Set once the server listens. */
   address = "";
+  /** Set once the server listens on a socket. */
+  env: Readonly<Record<string, string>> = {};
   readonly epoch: string;
+  readonly usable = true;
   readonly registry: Registry;
   readonly invoker: Invoker;
   /** The grants of this server. */
@@ -130,8 +140,18 @@ export class LocalOwner implements ProxyOwner {
   release(): void {}
 
   // deno-lint-ignore require-await -- a rejection, not an exception
-  async exportProxy(held: Held, options: ExportOptions): Promise<string> {
-    return this.#options.exportProxy(held as Entry, options);
+  async exportProxy(held: Held, options: TicketOptions): Promise<string> {
+    return this.#options.tickets().exportProxy(held as Entry, options);
+  }
+
+  // deno-lint-ignore require-await -- a rejection, not an exception
+  async importProxy(secret: string): Promise<object> {
+    return this.#options.tickets().importProxy(secret);
+  }
+
+  // deno-lint-ignore require-await -- a rejection, not an exception
+  async revokeTicket(secret: string): Promise<void> {
+    this.#options.tickets().revokeTicket(secret);
   }
 
   async #call(

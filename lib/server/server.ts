@@ -9,6 +9,7 @@
 
 import { randomBytes } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
+import { environmentOf } from "../environment.ts";
 import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
 import type { ErrorClass } from "../exceptions.ts";
 import { envelopeBytes, type Limits, maxTimeout } from "../limits.ts";
@@ -77,7 +78,7 @@ export class ObjectServer implements SessionHost, ControlHost {
       limits: options.limits,
       serializer: options.serializer,
       types: options.types,
-      exportProxy: (entry, exported) => this.#control.exportProxy(entry, exported),
+      tickets: () => this.#control,
     });
     this.#control = new Control(this, options.limits.maxNameBytes);
     let resolveClosed!: (reason: Error) => void;
@@ -98,7 +99,10 @@ export class ObjectServer implements SessionHost, ControlHost {
   async listen({ address, tls, makeDirectory }: ListenOptions): Promise<void> {
     const accept = (transport: Transport) => this.accept(transport);
     this.#listener = await listen(address, { tls, makeDirectory, accept });
-    this.owner.address = this.#listener.address;
+    const { address: at } = this.#listener;
+    const { authkey, serializer } = this.#options;
+    this.owner.address = at;
+    this.owner.env = environmentOf({ address: at, authkey, serializer, tls });
     warnOfPlainTcp(this.address);
     this.#watchIdle();
   }
@@ -143,6 +147,7 @@ export class ObjectServer implements SessionHost, ControlHost {
 
   sessionEnded(session: Session): void {
     this.sessions.delete(session.id);
+    this.#control.tickets.sessionEnded(session.id);
     debug("session ended", () => session.id);
     this.#watchIdle();
   }

@@ -11,11 +11,13 @@ import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { clearTimeout, setTimeout } from "node:timers";
 import { UnknownObjectError } from "../errors.ts";
-import type { ExportOptions } from "../proxy.ts";
+import type { TicketOptions } from "../call_options.ts";
 import type { Entry, Registry } from "./registry.ts";
 
 interface Ticket {
   readonly entry: Entry;
+  /** The session that it ends with. */
+  readonly bound: string | undefined;
   uses: number;
   readonly timer: ReturnType<typeof setTimeout>;
 }
@@ -46,13 +48,17 @@ export class Tickets {
     return [...this.#tickets.values()].map((ticket) => ticket.entry);
   }
 
-  /** Makes a ticket's secret and keeps the object. */
-  issue(entry: Entry, { uses = 1, ttl = 60_000 }: ExportOptions): string {
+  /** Makes a ticket's secret and keeps the object; `session` is who asks. */
+  issue(
+    entry: Entry,
+    { uses = 1, ttl = 60_000, bound = false }: TicketOptions,
+    session?: string,
+  ): string {
     const secret = randomBytes(18).toString("base64url");
     const timer = setTimeout(() => this.#end(secret, "expired"), ttl);
     timer.unref();
     this.#registry.hold(entry);
-    this.#tickets.set(secret, { entry, uses, timer });
+    this.#tickets.set(secret, { entry, uses, timer, bound: bound ? session : undefined });
     return secret;
   }
 
@@ -67,6 +73,18 @@ export class Tickets {
     }
     if (--ticket.uses === 0) this.#end(String(secret), "spent");
     return ticket.entry;
+  }
+
+  /** Ends a ticket before its time; nothing happens if it is over. */
+  revoke(secret: unknown): void {
+    if (this.#tickets.has(String(secret))) this.#end(String(secret), "expired");
+  }
+
+  /** Ends the tickets that are bound to a session that is over. */
+  sessionEnded(session: string): void {
+    for (const [secret, { bound }] of this.#tickets) {
+      if (bound === session) this.#end(secret, "expired");
+    }
   }
 
   /** Ends all tickets. */

@@ -12,7 +12,7 @@ import { envelopeBytes } from "../limits.ts";
 import { fieldBytes, type Fields, type FrameWriter, jsonBytes, varintBytes } from "./frame.ts";
 
 /** Both ends must speak the same version. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** The first byte of every frame. */
 export const Kind = {
@@ -100,6 +100,7 @@ export const serverMethods = [
   "unpublish",
   "exportProxy",
   "importProxy",
+  "revokeTicket",
   "numberOfObjects",
   "debugInfo",
   "shutdown",
