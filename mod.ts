@@ -30,6 +30,7 @@ export type {
   ConnectOptions,
   HostOptions,
   LocalOptions,
+  OpenOptions,
   ServeOptions,
   StartOptions,
   TypesOption,
@@ -42,7 +43,7 @@ export type { DebugInfo, GrantInfo, ObjectInfo } from "./lib/server/control.ts";
 export type { Initializer } from "./lib/server/config.ts";
 export type { MethodStatistics } from "./lib/server/registry.ts";
 export type { CallInfo } from "./lib/server/session.ts";
-export type { Ended } from "./lib/client/client.ts";
+export type { Ended } from "./lib/client/options.ts";
 
 export {
   callMethod,

@@ -194,11 +194,17 @@ export class DeadlockError extends ManagerError {
   }
 }
 
-/** The worker process that ran the task died. */
+/** The worker that ran the task died; the message ends with what it wrote to stderr. */
 export class WorkerLostError extends ManagerError {
   static {
     this.prototype.name = "WorkerLostError";
   }
+  /** The worker's exit code, or null if it was ended by a signal. */
+  exitCode: number | null = null;
+  /** The signal that ended the worker, or null. */
+  exitSignal: string | null = null;
+  /** The end of what the worker wrote to stderr. */
+  stderr = "";
 }
 
 /** The classes by name, for those who rebuild an error that was sent. */

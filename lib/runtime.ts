@@ -6,6 +6,8 @@
  * @module
  */
 
+import { availableParallelism } from "node:os";
+import { createServer, type Socket } from "node:net";
 import { basename } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -23,6 +25,15 @@ export const runtimeName: RuntimeName = process.versions.deno !== undefined
 
 /** The id of this process. */
 export const pid: number = process.pid;
+
+/** How many things this machine can do at the same time. */
+export function parallelism(): number {
+  try {
+    return availableParallelism();
+  } catch {
+    return 1; // without the permission to ask
+  }
+}
 
 /** Whether this is Windows, where Unix sockets have no permissions. */
 export const isWindows: boolean = process.platform === "win32";
@@ -82,15 +93,35 @@ export function exitProcess(code: number): never {
   process.exit(code);
 }
 
+/** Runs the action, which must not wait, when this process or thread ends in order. */
+export function onExit(action: () => void): void {
+  process.once("exit", action);
+}
+
+/** What this process's exit code is when it ends by itself. */
+export function setExitCode(code: number): void {
+  process.exitCode = code;
+}
+
 /** The program of the server process, as source or as built: a `file:` URL, or `https:` on JSR. */
 export function serverEntry(): URL {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return new URL(`./server/main.${extension}`, import.meta.url);
 }
 
+/** The program of a child: what a `Process` runs ahead of a script, and a worker of a `Pool` is. */
+export function childEntry(): URL {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`./process/main.${extension}`, import.meta.url);
+}
+
 /** Whether this process runs the server's program, as it does while it imports a user's types. */
 export function isServerProgram(): boolean {
-  const entry = serverEntry();
+  return isProgram(serverEntry());
+}
+
+/** Whether this process runs this program of the library. */
+export function isProgram(entry: URL): boolean {
   const program = process.argv[1];
   return program === entry.href ||
     (entry.protocol === "file:" && program === fileURLToPath(entry));
@@ -128,6 +159,7 @@ export function isRuntimeFile(path: string): boolean {
 
 interface RuntimeGlobals {
   Deno?: {
+    listen?(options: { transport: "unix"; path: string }): { close(): void };
     build?: { standalone?: boolean };
     permissions?: { querySync(descriptor: { name: "env"; variable: string }): { state: string } };
   };
@@ -161,6 +193,27 @@ export function signalChild(child: Signalled, signal: NodeJS.Signals): void {
   } catch (error) {
     if (isPermissionError(error)) child.kill(signal);
   }
+}
+
+/** The variable that says where the parent waits for its child. */
+export const parentVariable = "REFERENT_PARENT";
+
+/** Takes the variable out of the environment, where this process's own children would find it. */
+export function takeParentVariable(): string | undefined {
+  const value = environment(parentVariable);
+  if (value !== undefined) delete process.env[parentVariable];
+  return value;
+}
+
+/**
+ * Passes a child's stderr on to this process's, no faster than that is read: what a child prints
+ * does not pile up here.
+ */
+export function passToStderr(stderr: NodeJS.ReadableStream): void {
+  stderr.on("data", (chunk: Uint8Array) => {
+    stderr.pause();
+    process.stderr.write(chunk, () => void stderr.resume());
+  });
 }
 
 /** What the server's program was told on stdin. */
@@ -231,4 +284,92 @@ function concat(chunks: Uint8Array[]): Uint8Array {
     offset += chunk.length;
   }
   return whole;
+}
+
+/** The words after the program's name on the command line. */
+export function commandArguments(): string[] {
+  return process.argv.slice(2);
+}
+
+/** Where a command writes, and who tells it to stop. */
+export interface Terminal {
+  /** Whether a person looks at stdout, so that a view can be drawn again. */
+  readonly interactive: boolean;
+  /** Aborted when nobody reads stdout any more, as in `referent top | head`: that is no failure. */
+  readonly unread: AbortSignal;
+  /** How many characters fit. */
+  size(): { columns: number; rows: number };
+  /** Writes to stdout; resolves when the text is on its way, or is not wanted any more. */
+  print(text: string): Promise<void>;
+  /** Writes to stderr; resolves when the text is on its way. */
+  complain(text: string): Promise<void>;
+  /**
+   * Aborted by the first SIGINT, SIGTERM or SIGHUP from now on. A second one ends the program at
+   * once.
+   */
+  untilStopped(): AbortSignal;
+}
+
+/** The terminal, or the pipes, of this program. */
+export function openTerminal(): Terminal {
+  const { stdout, stderr } = process;
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const stopped = new AbortController();
+  const unread = new AbortController();
+  const unwanted = AbortSignal.any([stopped.signal, unread.signal]);
+  const stop = () => {
+    for (const signal of signals) process.off(signal, stop);
+    stopped.abort();
+  };
+  stdout.on("error", () => unread.abort());
+  stderr.on("error", () => {});
+  return {
+    interactive: stdout.isTTY === true,
+    unread: unread.signal,
+    size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
+    print: (text) =>
+      new Promise((resolve) => {
+        if (unwanted.aborted) return resolve();
+        const done = () => {
+          unwanted.removeEventListener("abort", done);
+          resolve();
+        };
+        unwanted.addEventListener("abort", done);
+        stdout.write(text, done);
+      }),
+    complain: (text) => new Promise((resolve) => void stderr.write(text, () => resolve())),
+    untilStopped() {
+      for (const signal of signals) process.on(signal, stop);
+      return stopped.signal;
+    },
+  };
+}
+
+/**
+ * Listens on the path of a Unix socket, which shows that this process lives: others connect to it,
+ * and nobody says anything. The returned function ends that, and closes the connections.
+ */
+export async function holdSocket(path: string): Promise<() => void> {
+  const { Deno: deno } = globalThis as unknown as RuntimeGlobals;
+  if (deno?.listen) {
+    // What this process starts would inherit a server of Deno's node:net, and live on with it [probed].
+    const listener = deno.listen({ transport: "unix", path });
+    return () => listener.close();
+  }
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    socket.resume();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ path, backlog: 1024, exclusive: true }, () => resolve());
+  });
+  server.on("error", () => {});
+  return () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  };
 }

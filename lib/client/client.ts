@@ -11,12 +11,7 @@ import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { debug } from "../debug.ts";
 import { type ErrorClass, rebuildException } from "../exceptions.ts";
 import { envelopeBytes, type Limits } from "../limits.ts";
-import {
-  type CallOptions,
-  type Held,
-  type ProxyOwner,
-  waitArguments,
-} from "../proxy.ts";
+import { type CallOptions, type Held, type ProxyOwner, waitArguments } from "../proxy.ts";
 import type { TicketOptions } from "../call_options.ts";
 import { Scopes } from "../proxies/scopes.ts";
 import { authenticateClient } from "../wire/auth.ts";
@@ -45,6 +40,7 @@ import {
 import { type References, type Serializer, withRoot } from "../wire/serializer.ts";
 import type { Transport } from "../wire/transport.ts";
 import { Handles } from "./handles.ts";
+import type { ClientOptions, Ended } from "./options.ts";
 import { Holds } from "./holds.ts";
 import {
   type Callee,
@@ -55,35 +51,6 @@ import {
   timeoutOf,
   tooLong,
 } from "./pending.ts";
-
-/** What a client needs to join a server. */
-export interface ClientOptions {
-  /** Where the server listens; for tokens and messages. */
-  readonly address: string;
-  /** What another process needs to join the same server. */
-  readonly env?: Record<string, string>;
-  readonly authkey: Uint8Array;
-  readonly serializer: Serializer;
-  readonly limits: Limits;
-  /** Milliseconds for the handshake. */
-  readonly timeout: number;
-  /** Milliseconds for every call that does not wait; undefined: no limit. */
-  readonly callTimeout?: number;
-  /** Exceptions of users that are rebuilt here. */
-  readonly errors: ReadonlyMap<string, ErrorClass>;
-  /** Milliseconds that the server has to say how a wait ended after its time or abort. Default 5 000. */
-  readonly verdictTimeout?: number;
-  /** Whether the peer's death may go unnoticed by the system (TCP). */
-  readonly remote: boolean;
-}
-
-/** Why a client is unusable. */
-export interface Ended {
-  /** Who ended it: this client, its own `shutdown()`, the server, or nobody in order. */
-  readonly by: "close" | "shutdown" | "server" | "lost";
-  /** What happened, where it was not this client's wish. */
-  readonly error?: Error;
-}
 
 const noPayload = new Uint8Array(0);
 
@@ -259,6 +226,12 @@ export class Client implements ProxyOwner, Receiver {
   close(): Promise<void> {
     this.#closing = this.usable;
     return this.#connection.end(new ConnectionClosedError("This client was closed"));
+  }
+
+  /** Ends the session at once, of a server that is gone. */
+  abandon(): void {
+    this.#closing = this.usable;
+    this.#connection.close(new ConnectionClosedError("This client was closed"));
   }
 
   // Calls and their ends.

@@ -7,11 +7,11 @@
  * @module
  */
 
-import { clearTimeout, setTimeout } from "node:timers";
-import type { Client, Ended } from "../client/client.ts";
+import type { Client } from "../client/client.ts";
+import type { Ended } from "../client/options.ts";
 import { ConnectionClosedError, TimeoutError, UnknownObjectError } from "../errors.ts";
 import { builtins } from "../objects/builtins.ts";
-import { maxTimeout } from "../limits.ts";
+import { inTime, within } from "../in_time.ts";
 import { checkedOptions, checkObject } from "../call_options.ts";
 import type { BuiltinCreators, Creators } from "../remote.ts";
 import type { DebugInfo } from "../server/control.ts";
@@ -278,37 +278,4 @@ async function kill(child: ServerProcess): Promise<void> {
   if (await inTime(child.exited, killDelay)) return;
   child.kill("SIGKILL");
   await child.exited;
-}
-
-/** What the promise gives, or undefined after the time. */
-async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.min(milliseconds, maxTimeout));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function within<T>(
-  promise: Promise<T>,
-  timeout: number | undefined,
-  signal: AbortSignal | undefined,
-  what: string,
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = timeout === undefined || timeout === Infinity ? undefined : setTimeout(
-      () => reject(new TimeoutError(`${what} after ${timeout} ms`)),
-      Math.min(timeout, maxTimeout),
-    );
-    const abort = () => reject(signal!.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-    });
-  });
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Client } from "../client/client.ts";
 import type { ConnectOptions } from "../manager/options.ts";
 import type { ObjectServer } from "../server/server.ts";
@@ -32,6 +33,12 @@ export const thread: {
   listening: boolean;
   /** Of a child of a `Process` or a `Pool`: how it joins its manager. */
   environment: Readonly<Record<string, string>> | undefined;
+  /** Of a script of a `Process`: its arguments. */
+  processArgs: (() => Promise<unknown>) | undefined;
+  /** Close the pipes that this thread made and nobody has closed. */
+  openPipes: Set<() => void> | undefined;
+  /** Tells the running task that nobody waits for it any more. */
+  readonly taskSignals: AsyncLocalStorage<AbortSignal>;
   /** By address. */
   readonly sharedClients: Map<string, SharedClient>;
   /** By address. */
@@ -40,6 +47,9 @@ export const thread: {
 } = {
   listening: false,
   environment: undefined,
+  processArgs: undefined,
+  openPipes: undefined,
+  taskSignals: new AsyncLocalStorage(),
   sharedClients: new Map(),
   memoryServers: new Map(),
   nextMemoryServer: 1,

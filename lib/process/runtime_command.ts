@@ -10,7 +10,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { ProcessError } from "../errors.ts";
-import { runtimeName, thisExecutable } from "../runtime.ts";
+import { childEntry, runtimeName, thisExecutable } from "../runtime.ts";
 import type { RuntimeName } from "../runtime.ts";
 import { denoArguments, inheritedArguments, programArgument } from "./command_line.ts";
 
@@ -82,11 +82,11 @@ export function runtimeCommand(options: ProgramOptions): Command {
         "Install @referent/manager from npm",
     );
   }
-  // Of a process that was preloaded itself: it is there already, or of another release.
-  const ours = preload && preloadArgument(name, preload);
+  // Of a process that was preloaded itself: its children are, or are not, for themselves.
+  const ours = preloadArgument(name, childEntry());
   const inherited = inheritedArguments(own?.args ?? []).filter((argument) => argument !== ours);
-  const flags = [...inherited, ...given, ...(ours ? [ours] : [])];
-  return { path, args: [...flags, programArgument(entry)], env };
+  const preloads = preload && preload.href !== entry.href ? [preloadArgument(name, preload)] : [];
+  return { path, args: [...inherited, ...given, ...preloads, programArgument(entry)], env };
 }
 
 function denoCommandLine(options: ProgramOptions, args: string[]): string[] {
@@ -99,9 +99,7 @@ function denoCommandLine(options: ProgramOptions, args: string[]): string[] {
 }
 
 function preloadArgument(runtime: "bun" | "node", program: URL): string {
-  return runtime === "node"
-    ? `--import=${program.href}`
-    : `--preload=${programArgument(program)}`;
+  return runtime === "node" ? `--import=${program.href}` : `--preload=${programArgument(program)}`;
 }
 
 /** The path of the nearest deno.json or deno.jsonc above the module. */
@@ -122,4 +120,3 @@ export function nearestConfig(module: string): string | undefined {
     return undefined; // without the permission to look
   }
 }
-

@@ -2,7 +2,7 @@
  * The output of a server process: its readiness line, its tail for error messages, and where the
  * rest goes.
  *
- * Above: `spawn.ts`. Below: pipes and files.
+ * Above: `spawn.ts`, `launch.ts`. Below: pipes and files.
  *
  * @module
  */
@@ -109,7 +109,7 @@ export class FileOutput implements Output {
 }
 
 /** Keeps the end of a stream of bytes. */
-class Tail {
+export class Tail {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
 

@@ -10,22 +10,18 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { stripVTControlCharacters } from "node:util";
 import { debug } from "../debug.ts";
-import { ProcessError } from "../errors.ts";
 import { FileOutput, PipeOutput } from "./server_output.ts";
 import type { Output } from "./server_output.ts";
-import {
-  childEnvironment,
-  isPermissionError,
-  serverEntry,
-  signalChild,
-} from "../runtime.ts";
+import { childEnvironment, serverEntry, signalChild } from "../runtime.ts";
 import type { RuntimeName } from "../runtime.ts";
 import { runtimeCommand } from "./runtime_command.ts";
 import type { RuntimeOptions } from "./runtime_command.ts";
+import { cannotStart, endOf, rebuilt, startError } from "./start_error.ts";
+import type { End, ProcessEnd } from "./start_error.ts";
 
 export type { RuntimeOptions } from "./runtime_command.ts";
+export type { ProcessEnd } from "./start_error.ts";
 
 /**
  * Where the output of a server goes. `pipe`: to this process, which forwards it to its stderr.
@@ -57,14 +53,6 @@ export interface SpawnOptions {
   startTimeout: number;
   /** The program in place of the server's, for tests. */
   entry?: URL;
-}
-
-/** How a process ended. */
-export interface ProcessEnd {
-  /** Its exit code, or null if a signal ended it. */
-  code: number | null;
-  /** The signal that ended it, or null. */
-  signal: string | null;
 }
 
 /** A server process that is ready. It does not keep this process alive. */
@@ -155,24 +143,6 @@ function run(
   }
 }
 
-interface End extends ProcessEnd {
-  error?: Error;
-}
-
-/** Resolves after the process has ended and, normally, all its output was read. */
-function endOf(child: ChildProcess): Promise<End> {
-  return new Promise((resolve) => {
-    child.on("error", (error) => {
-      if (child.pid === undefined) resolve({ code: null, signal: null, error });
-    });
-    child.on("close", (code, signal) => resolve({ code, signal }));
-    child.on("exit", (code, signal) => {
-      // A grandchild may have inherited the pipes and hold them open.
-      setTimeout(() => resolve({ code, signal }), 200);
-    });
-  });
-}
-
 async function readiness(
   child: ChildProcess,
   output: Output,
@@ -196,62 +166,10 @@ async function readiness(
       ? `it was not ready after ${startTimeout} ms (startTimeout)`
       : undefined;
     const cause = first === undefined || first === "timeout" ? undefined : rebuilt(first.error);
-    // Runtimes colour what they write of a failure, whoever reads it.
-    const stderr = stripVTControlCharacters(output.tail());
-    throw startError(what, cause, await exited, stderr, child.spawnfile);
+    throw startError("server", what, cause, await exited, output.tail(), child.spawnfile);
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The error that the server's program reported. */
-function rebuilt(reported: unknown): Error {
-  const { name, message, stack } = (reported ?? {}) as Record<string, unknown>;
-  const error = new Error(typeof message === "string" ? message : "unknown");
-  if (typeof name === "string") {
-    Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
-  }
-  if (typeof stack === "string") error.stack = stack;
-  return error;
-}
-
-function startError(
-  what: string | undefined,
-  cause: Error | undefined,
-  end: End,
-  stderr: string,
-  path: string,
-): ProcessError {
-  if (end.error !== undefined) return cannotStart(path, end.error);
-  const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
-  const reason = what ?? `${cause?.name}: ${cause?.message}`;
-  const lines = [`The server did not start: ${reason} (${how})`];
-  const cure = typescriptCure(`${stderr}\n${cause?.message}\n${cause?.stack}`);
-  if (cure !== undefined) lines.push(cure);
-  if (stderr.trim() !== "") lines.push("It wrote:", stderr.trimEnd());
-  const error = new ProcessError(lines.join("\n"), cause === undefined ? undefined : { cause });
-  error.exitCode = end.code;
-  error.exitSignal = end.signal;
-  error.stderr = stderr;
-  return error;
-}
-
-/** What to do where Node does not load TypeScript. */
-function typescriptCure(text: string): string | undefined {
-  const refused =
-    /ERR_UNKNOWN_FILE_EXTENSION|Unknown file extension "\.[cm]?ts"|ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING/;
-  if (!refused.test(text)) return undefined;
-  return "This Node cannot load a .ts file: use Node 22.18 or newer, tsx, or the built .js";
-}
-
-function cannotStart(path: string, cause: unknown): ProcessError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  const cure = isPermissionError(cause)
-    ? `\nRun the program with --allow-run=${path} --allow-env`
-    : (cause as { code?: unknown }).code === "ENOENT"
-    ? ": no such command; give its path, as in { runtime: { name, path } }"
-    : "";
-  return new ProcessError(`Cannot run "${path}": ${text}${cure}`, { cause });
 }
 
 function serverProcess(

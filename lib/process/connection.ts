@@ -1,0 +1,233 @@
+/**
+ * `Connection`: one end of a pipe, in the process that has it.
+ *
+ * Above: pipe.ts, parcel.ts, users. Below: parcel.ts packs what is sent, pipe_end.ts is the end itself.
+ *
+ * @module
+ */
+
+import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
+import { defaultLimits, envelopeBytes } from "../limits.ts";
+import { optionsOf } from "../objects/arguments.ts";
+import { waitOptions, type WaitOptions } from "../objects/waiting.ts";
+import { releaseProxy, stateOf } from "../proxy.ts";
+import type { Parcel, Parcels, Prepared } from "./parcel.ts";
+import type { Message, RemoteEnd } from "./pipe_end.ts";
+
+/**
+ * One end of a {@linkcode Pipe}: sends values of `S` and receives those of `R`. It can be sent to another
+ * process, in `args` or through another connection, and belongs to that one from then on.
+ * Python: `multiprocessing.connection.Connection`.
+ */
+export interface Connection<in S = unknown, out R = S> {
+  /**
+   * Sends a copy of a value; proxies and connections in it are welcome. Resolves when the pipe has
+   * room for it. Messages arrive in the order of the calls, awaited or not.
+   *
+   * Rejects with SerializeError if it cannot be sent, LimitExceededError if it is larger than 64 MiB
+   * less 64 KiB, ConnectionClosedError if the other end is closed; then nothing of it was sent.
+   */
+  send(value: S, options?: WaitOptions): Promise<void>;
+  /**
+   * The next message. Rejects with ConnectionClosedError when the other end is closed, or its process
+   * gone, and all that it sent was received. Python: `recv`, and EOFError.
+   */
+  receive(options?: WaitOptions): Promise<R>;
+  /**
+   * Whether `receive` would not wait: for a message, or to say that there will be none. Waits up to
+   * `timeout` milliseconds for that, by default not at all.
+   */
+  poll(options?: WaitOptions): Promise<boolean>;
+  /**
+   * Closes this end. What it has sent still arrives; what it has not received is lost. Again, or after
+   * it was given away: nothing happens.
+   */
+  close(): Promise<void>;
+  /** Whether this end was closed here or given away. */
+  readonly closed: boolean;
+  /** All messages up to the close of the other end. */
+  [Symbol.asyncIterator](): AsyncGenerator<R, void, undefined>;
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The most bytes of one message. With what it refers to it has room in one reply to any client. */
+const maxMessageBytes = defaultLimits.maxMessageBytes - envelopeBytes;
+
+/** A sender may be gone when its message is read: what that refers to is kept for an hour. */
+const untilRead = { bound: false, ttl: 3_600_000 };
+
+/** See {@linkcode Connection}. */
+export class PipeConnection<S, R> implements Connection<S, R> {
+  readonly #end: RemoteEnd;
+  readonly #parcels: Parcels;
+  #state: "open" | "leaving" | "given" | "closed" = "open";
+  /** How many wait for a message. */
+  #receiving = 0;
+  /** Resolves when all messages so far are on their way to the end, which keeps their order. */
+  #issued: Promise<void> = Promise.resolve();
+
+  /** Takes over one receipt of the end's proxy. */
+  constructor(end: object, parcels: Parcels) {
+    this.#end = end as RemoteEnd;
+    this.#parcels = parcels;
+  }
+
+  get closed(): boolean {
+    return this.#state === "closed" || this.#state === "given";
+  }
+
+  async send(value: S, options: WaitOptions = {}): Promise<void> {
+    this.#assertOpen("send");
+    optionsOf(options, waitOptions, "connection.send()");
+    const earlier = this.#issued;
+    let issued!: () => void;
+    this.#issued = new Promise((resolve) => issued = resolve);
+    let prepared: Prepared | undefined;
+    try {
+      prepared = await this.#parcels.prepare(value, "value", untilRead);
+      await earlier;
+      this.#check(prepared.parcel);
+      const accepted = this.#end.send(prepared.parcel, options);
+      issued();
+      await accepted;
+      prepared.give();
+    } catch (error) {
+      prepared?.keep();
+      throw this.#explain(error);
+    } finally {
+      issued();
+    }
+  }
+
+  async receive(options: WaitOptions = {}): Promise<R> {
+    const message = await this.#next(options);
+    if (message) return await this.#unpack(message);
+    throw new ConnectionClosedError(
+      "Nothing is left to receive: the other end of the pipe is closed (end of file)",
+    );
+  }
+
+  async poll(options: WaitOptions = {}): Promise<boolean> {
+    this.#assertOpen("poll");
+    optionsOf(options, waitOptions, "connection.poll()");
+    try {
+      return await this.#end.poll({ ...options, timeout: options.timeout ?? 0 });
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.#assertOpen("close");
+    this.#state = "closed";
+    await this.#issued;
+    try {
+      await this.#end.close();
+    } catch (error) {
+      if (this.#reachable) throw error; // else it is closed
+    } finally {
+      releaseProxy(this.#end);
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
+    for (;;) {
+      const message = await this.#next({});
+      if (!message) return;
+      yield await this.#unpack(message);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // What sends this connection to another process.
+
+  /** The proxy of the end, for its ticket. */
+  get end(): object {
+    this.#assertOpen("send");
+    return this.#end;
+  }
+
+  /** It is about to be given away: nobody uses it meanwhile. */
+  leave(): void {
+    this.#assertOpen("send");
+    if (this.#receiving > 0) {
+      throw new TypeError(
+        "Cannot send this connection to another process while receive() waits on it: end that first",
+      );
+    }
+    this.#state = "leaving";
+  }
+
+  /** It is not given away after all. */
+  stay(): void {
+    this.#state = "open";
+  }
+
+  /** It is somebody else's. */
+  give(): void {
+    this.#state = "given";
+    this.#issued.then(() => releaseProxy(this.#end));
+  }
+
+  async #next(options: WaitOptions): Promise<Message | undefined> {
+    this.#assertOpen("receive");
+    optionsOf(options, waitOptions, "connection.receive()");
+    this.#receiving++;
+    try {
+      return await this.#end.receive(options);
+    } catch (error) {
+      throw this.#explain(error);
+    } finally {
+      this.#receiving--;
+    }
+  }
+
+  async #unpack({ number, parcel }: Message): Promise<R> {
+    const value = await this.#parcels.unpack(parcel) as R;
+    // Tells the end that nothing of it will be lost with this process; a closed end knows.
+    if (parcel.passes.length > 0) this.#end.claimed(number).catch(() => {});
+    return value;
+  }
+
+  #check({ bytes, passes }: Parcel): void {
+    if (bytes.length > maxMessageBytes) {
+      throw new LimitExceededError(
+        `Cannot send a message of ${bytes.length} bytes through a pipe, which takes ${maxMessageBytes} (limit maxMessageBytes, less 64 KiB): send it in parts`,
+      );
+    }
+    const own = stateOf(this.#end)!.owner.address;
+    if (passes.some(({ connection, env }) => connection && env["REFERENT_ADDRESS"] === own)) {
+      throw new TypeError("Cannot send an end of a pipe through the same pipe: use another one");
+    }
+  }
+
+  get #reachable(): boolean {
+    return stateOf(this.#end)!.owner.usable;
+  }
+
+  #assertOpen(action: string): void {
+    if (this.#state === "open") return;
+    if (this.#state === "closed") {
+      throw new ConnectionClosedError(`Cannot ${action}: this connection was closed here`);
+    }
+    const what = this.#state === "given" ? "was given away" : "is being given away";
+    throw new TypeError(
+      `Cannot ${action}: this connection ${what}, to whom it was sent; each end of a pipe has one owner`,
+    );
+  }
+
+  /** Without its pipe nobody can tell what the other end had sent. */
+  #explain(error: unknown): unknown {
+    if (this.#reachable || !(error instanceof ConnectionClosedError)) return error;
+    if (this.#state === "closed") return error;
+    return new ConnectionClosedError(
+      "The pipe is gone with the process that made it; what was not received is lost",
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * What a child does for its parent: imports modules, runs functions and tasks, makes actors. The
+ * parent calls it like any shared object.
+ *
+ * Above: main.ts. Below: tasks.ts, parcel.ts, child.ts.
+ *
+ * @module
+ */
+
+import { describeException, type ErrorClass, type Exception } from "../exceptions.ts";
+import type { Definition } from "../objects/definition.ts";
+import type { Caller, Remote } from "../remote.ts";
+import { exitProcess, setExitCode } from "../runtime.ts";
+import type { RegisteredType } from "../server/registry.ts";
+import { thread } from "./child.ts";
+import { forAMinute, type Parcel, Parcels, problemOf } from "./parcel.ts";
+import { type ActorClass, findTask, type TaskFunction, TaskSet, taskSets } from "./tasks.ts";
+
+/** The typeid of the host in its child's server. */
+export const hostTypeid = "host";
+
+const hostMethods = ["begin", "load", "call", "run", "cancel", "makeActor", "finish"] as const;
+
+/** The host as its parent sees it. */
+export type RemoteHost = Remote<Pick<Host, typeof hostMethods[number]>>;
+
+/** What a child is told first. */
+export interface Setup {
+  /** A script runs by itself; anything else waits for calls. */
+  readonly script: boolean;
+  /** It outlives its parent. */
+  readonly detached: boolean;
+  /** How it joins its manager. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of a script: what `processArgs` gives. */
+  readonly args?: Parcel;
+}
+
+/** A function that a module exports. */
+export interface ExportedFunction {
+  readonly module: string;
+  readonly name: string;
+}
+
+/** One function that is to be called with each of some items, one after the other. */
+export interface RunRequest {
+  /** Names it for {@linkcode Host.cancel}. */
+  readonly id: number;
+  readonly task: ExportedFunction;
+  /** Each item is the array of all arguments, not the one argument. */
+  readonly spread: boolean;
+}
+
+/** How the calls of a function ended: values in order, and what those at some positions threw. */
+export interface Outcomes {
+  readonly values: unknown[];
+  readonly exceptions: readonly (readonly [position: number, exception: Exception])[];
+}
+
+/** One child's side. */
+export class Host {
+  /** Resolves when the parent said what this child is. */
+  readonly begun: Promise<void>;
+  /** Resolves when the parent wants nothing more of this child. */
+  readonly finished: Promise<void>;
+  readonly types: Map<string, RegisteredType>;
+  /** Exceptions of the tasks' modules, which keep their class. */
+  readonly errors: Map<string, ErrorClass> = new Map();
+  readonly #loadable: Promise<void>;
+  readonly #parcels = new Parcels();
+  readonly #cancellations = new Map<number, AbortController>();
+  #setup: Setup | undefined;
+  #resolveBegun!: () => void;
+  #resolveFinished!: () => void;
+
+  /** Modules can be imported once `loadable` resolves. */
+  constructor(loadable: Promise<void>) {
+    this.#loadable = loadable;
+    this.begun = new Promise((resolve) => this.#resolveBegun = resolve);
+    this.finished = new Promise((resolve) => this.#resolveFinished = resolve);
+    const definition = {
+      create: () => this,
+      class: Host,
+      exposed: hostMethods,
+      caller: ["makeActor"],
+    };
+    this.types = new Map([[hostTypeid, { definition }]]);
+  }
+
+  get isScript(): boolean {
+    return this.#setup?.script === true;
+  }
+
+  /** The parent is gone: so is this child, unless it is detached. */
+  parentLeft(): void {
+    if (!this.#setup?.detached) exitProcess(1);
+  }
+
+  // What the parent calls.
+
+  /** The first call. Of a detached child it waits for the objects of the arguments. */
+  async begin(setup: Setup): Promise<void> {
+    this.#setup = setup;
+    if (setup.env) thread.environment = setup.env;
+    const { args, detached } = setup;
+    if (args) {
+      let unpacked: Promise<unknown> | undefined;
+      // Unpacked when asked for: a script that wants none joins nobody.
+      thread.processArgs = () => unpacked ??= this.#parcels.unpack(args);
+    }
+    this.#resolveBegun();
+    if (detached) await thread.processArgs?.();
+  }
+
+  /** Imports a module, which is to export the function; rejects as the import does. */
+  async load(module: string, name?: string): Promise<void> {
+    const exported = await this.#import(module);
+    if (name !== undefined) findFunction(exported, module, name);
+  }
+
+  /** Calls a function that a module exports. */
+  async call({ module, name }: ExportedFunction, args: Parcel): Promise<Parcel> {
+    const run = findFunction(await this.#import(module), module, name);
+    const given = await this.#parcels.unpack(args);
+    const { signal } = new AbortController();
+    return await this.#packAll(await this.#runAll(run, [given], true, signal));
+  }
+
+  /** Runs the tasks of a chunk, one after the other. */
+  async run({ id, task, spread }: RunRequest, items: Parcel): Promise<Parcel> {
+    const controller = new AbortController();
+    this.#cancellations.set(id, controller);
+    try {
+      const exported = await this.#import(task.module);
+      const { callable } = findTask(exported, task.module, task.name);
+      const given = await this.#parcels.unpack(items) as unknown[];
+      const call = callable as TaskFunction;
+      const outcomes = await thread.taskSignals.run(
+        controller.signal,
+        () => this.#runAll(call, given, spread, controller.signal),
+      );
+      return await this.#packAll(outcomes);
+    } finally {
+      this.#cancellations.delete(id);
+    }
+  }
+
+  /** Nobody waits for the chunk any more: its running task is told, those behind it do not begin. */
+  cancel(id: number): void {
+    this.#cancellations.get(id)?.abort(new DOMException("The task was cancelled", "AbortError"));
+  }
+
+  /** Makes an instance of a class; it lives as long as this child or its proxy. */
+  async makeActor(
+    { module, name }: ExportedFunction,
+    args: Parcel,
+    caller: Caller,
+  ): Promise<object> {
+    const exported = await this.#import(module);
+    const { callable } = findTask(exported, module, name);
+    const given = await this.#parcels.unpack(args) as unknown[];
+    const actor = new (callable as ActorClass)(...given);
+    const known = this.types.get(name);
+    const typeid = known === undefined || known.module === module ? name : `${name} of ${module}`;
+    this.types.set(typeid, { definition: actorDefinition, module });
+    return caller.share(actor, typeid) as object;
+  }
+
+  /** The last call: what the parent wants of this child is done. It ends now, or when nothing runs any more. */
+  finish({ exitCode, now }: { exitCode: number; now: boolean }): void {
+    this.#resolveFinished();
+    setExitCode(exitCode);
+    // After the reply has left.
+    if (now) setTimeout(() => exitProcess(exitCode), 0);
+  }
+
+  async #import(module: string): Promise<Record<string, unknown>> {
+    await this.#loadable;
+    const exported = await import(module) as Record<string, unknown>;
+    for (const set of taskSets(exported)) {
+      for (const [name, Class] of TaskSet.errorsOf(set)) this.errors.set(name, Class);
+    }
+    return exported;
+  }
+
+  async #runAll(
+    call: TaskFunction,
+    items: unknown[],
+    spread: boolean,
+    signal: AbortSignal,
+  ): Promise<Outcomes> {
+    const values: unknown[] = [];
+    const exceptions: [number, Exception][] = [];
+    for (const item of items) {
+      try {
+        signal.throwIfAborted();
+        const result = spread ? call(...item as unknown[]) : call(item);
+        values.push(isThenable(result) ? await result : result);
+      } catch (error) {
+        exceptions.push([values.length, this.#describe(error)]);
+        values.push(undefined);
+      }
+    }
+    return { values, exceptions };
+  }
+
+  /** A result that cannot be sent is the failure of its own task, not of its neighbours. */
+  async #packAll({ values, exceptions }: Outcomes): Promise<Parcel> {
+    try {
+      return await this.#pack({ values, exceptions });
+    } catch {
+      const problems = values.map((value) => problemOf(value, "result"));
+      const kept = values.map((value, position) => problems[position] ? undefined : value);
+      const found = problems.flatMap((problem, position) =>
+        problem ? [[position, this.#describe(problem)] as const] : []
+      );
+      return await this.#pack({ values: kept, exceptions: [...exceptions, ...found] });
+    }
+  }
+
+  async #pack(outcomes: Outcomes): Promise<Parcel> {
+    return (await this.#parcels.pack(outcomes, "result", forAMinute)).parcel;
+  }
+
+  #describe(thrown: unknown): Exception {
+    return describeException(thrown, this.errors, (value) => problemOf(value, "") === undefined);
+  }
+}
+
+const actorDefinition: Definition = { create: () => refuseCreation() };
+
+function refuseCreation(): never {
+  throw new TypeError("Actors are made by pool.actor()");
+}
+
+function findFunction(
+  exported: Record<string, unknown>,
+  module: string,
+  name: string,
+): TaskFunction {
+  const found = exported[name];
+  if (typeof found === "function") return found as TaskFunction;
+  const names = Object.keys(exported).filter((key) => typeof exported[key] === "function");
+  throw new TypeError(
+    `The module "${module}" exports no function "${name}", but ${
+      names.map((known) => `"${known}"`).join(", ") || "none at all"
+    }`,
+  );
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as PromiseLike<unknown>).then === "function";
+}

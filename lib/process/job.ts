@@ -1,0 +1,214 @@
+/**
+ * A job: the tasks of one call of a pool. It cuts its input into chunks, as large as pays and as small
+ * as is fair, takes what became of them, and says how far it is.
+ *
+ * Above: pool.ts. Below: input.ts; a sink, which makes the results what the caller wants.
+ *
+ * @module
+ */
+
+import type { Input } from "./input.ts";
+import type { ActorClass, Task, TaskFunction } from "./tasks.ts";
+
+/** How far a call has come. */
+export interface Progress {
+  /** Tasks that are finished, failed ones included. */
+  readonly done: number;
+  /** Tasks in all; undefined while the input is not read to its end. */
+  readonly total: number | undefined;
+  /** Tasks that failed. */
+  readonly failed: number;
+  /** Tasks a second, so far. */
+  readonly rate: number;
+  /** Milliseconds that are left at this rate; undefined while it is not known. */
+  readonly eta: number | undefined;
+}
+
+/** Some tasks that one worker runs one after the other. */
+export interface Chunk {
+  readonly job: Job;
+  /** Its place among the job's chunks. */
+  readonly index: number;
+  /** The position of its first item in the input. */
+  readonly start: number;
+  readonly items: readonly unknown[];
+  /** How often a worker was lost with it. */
+  losses: number;
+}
+
+/** Outcomes of one chunk, with errors as the caller gets them. */
+export interface ChunkResult {
+  readonly chunk: Chunk;
+  readonly values: readonly unknown[];
+  readonly errors: ReadonlyMap<number, unknown>;
+}
+
+/** Where a job's results go. */
+export interface Sink {
+  /** Whether another chunk may be begun, although nobody has taken what is there. */
+  readonly hasRoom: boolean;
+  /** Another chunk was begun. */
+  begin(): void;
+  accept(result: ChunkResult): void;
+  /** All results were accepted; if reading the input failed, this is why. */
+  finish(failure: Input["failure"]): void;
+  /** Nothing more comes, because of this. */
+  fail(reason: unknown): void;
+}
+
+/** What a job is made of. */
+export interface JobOptions {
+  readonly task: Task<TaskFunction | ActorClass>;
+  /** Each item is the array of all arguments. */
+  readonly spread: boolean;
+  /** How messages call the item at this position. */
+  readonly pathOf: (position: number) => string;
+  readonly input: Input;
+  readonly sink: Sink;
+  /** The items of a chunk; undefined: as many as pay. */
+  readonly chunkSize: number | undefined;
+  /** No chunk is larger. */
+  readonly maxChunkSize: number;
+  readonly workers: number;
+  /** How often a chunk is tried again whose worker was lost. */
+  readonly retries: number;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** It is over; chunks may still be running. */
+  ended(): void;
+}
+
+/** Milliseconds that a chunk should take: much more than it costs to send one, little to wait for. */
+const worthwhile = 20;
+const maxGrowth = 8;
+const maxAutomaticSize = 4096;
+
+/** The tasks of one call. */
+export class Job {
+  readonly task: JobOptions["task"];
+  readonly spread: boolean;
+  readonly retries: number;
+  readonly pathOf: JobOptions["pathOf"];
+  /** Chunks that workers have. */
+  readonly running: Set<Chunk> = new Set();
+  readonly #options: JobOptions;
+  readonly #input: Input;
+  readonly #sink: Sink;
+  readonly #start = performance.now();
+  #again: Chunk[] = [];
+  #size = 1;
+  #taken = 0;
+  #chunks = 0;
+  #done = 0;
+  #failed = 0;
+  #over = false;
+
+  constructor(options: JobOptions) {
+    this.task = options.task;
+    this.spread = options.spread;
+    this.retries = options.retries;
+    this.pathOf = options.pathOf;
+    this.#options = options;
+    this.#input = options.input;
+    this.#sink = options.sink;
+  }
+
+  /** Nothing of it is to be done any more. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** How many workers it has something for, or may have. */
+  get width(): number {
+    if (this.#over) return 0;
+    const { length } = this.#input;
+    const left = length === undefined ? Infinity : length - this.#taken;
+    return this.#again.length + (this.#input.ended || !this.#sink.hasRoom ? 0 : left);
+  }
+
+  /** The next chunk; undefined if there is none now. */
+  take(): Chunk | undefined {
+    if (this.#over) return undefined;
+    const chunk = this.#again.pop() ?? this.#cut();
+    if (chunk) this.running.add(chunk);
+    return chunk;
+  }
+
+  /** What became of a chunk after so many milliseconds. */
+  settle(result: ChunkResult, time: number): void {
+    const { chunk, errors } = result;
+    this.running.delete(chunk);
+    if (this.#over) return;
+    this.#adapt(chunk.items.length, time);
+    this.#done += chunk.items.length;
+    this.#failed += errors.size;
+    this.#sink.accept(result);
+    this.#report();
+    this.checkEnd();
+  }
+
+  /** The worker was lost that had the chunk: once more, or never. */
+  lost(chunk: Chunk, error: unknown): void {
+    this.running.delete(chunk);
+    if (this.#over) return;
+    if (chunk.losses++ < this.retries) return void this.#again.push(chunk);
+    const errors = new Map(chunk.items.map((_, position) => [position, error]));
+    this.settle({ chunk, values: chunk.items.map(() => undefined), errors }, 0);
+  }
+
+  /** Ends it at once: nothing more of the input is read, nothing more comes. */
+  fail(reason: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#input.close();
+    this.#sink.fail(reason);
+    this.#options.ended();
+  }
+
+  /** Ends it if all is done. */
+  checkEnd(): void {
+    const idle = this.running.size === 0 && this.#again.length === 0;
+    if (this.#over || !idle || !this.#input.ended) return;
+    this.#over = true;
+    this.#sink.finish(this.#input.failure);
+    this.#options.ended();
+  }
+
+  #cut(): Chunk | undefined {
+    if (!this.#sink.hasRoom) return undefined;
+    const items = this.#input.take(this.#nextSize());
+    if (items.length === 0) return undefined;
+    this.#sink.begin();
+    const start = this.#taken;
+    this.#taken += items.length;
+    return { job: this, index: this.#chunks++, start, items, losses: 0 };
+  }
+
+  /** As many as take a worthwhile time, but so that at the end no worker waits long for another. */
+  #nextSize(): number {
+    const { chunkSize, maxChunkSize, workers } = this.#options;
+    if (chunkSize !== undefined) return Math.min(chunkSize, maxChunkSize);
+    const { length } = this.#input;
+    const left = length === undefined ? Infinity : length - this.#taken;
+    return Math.max(1, Math.min(this.#size, Math.ceil(left / (2 * workers)), maxChunkSize));
+  }
+
+  #adapt(items: number, time: number): void {
+    const fitting = time > 0 ? Math.floor(items * worthwhile / time) : Infinity;
+    this.#size = Math.max(1, Math.min(fitting, this.#size * maxGrowth, maxAutomaticSize));
+  }
+
+  #report(): void {
+    const { onProgress } = this.#options;
+    if (!onProgress) return;
+    const done = this.#done;
+    const total = this.#input.length ?? (this.#input.ended ? this.#taken : undefined);
+    const seconds = (performance.now() - this.#start) / 1000;
+    const rate = done / seconds;
+    const eta = total === undefined || rate === 0 ? undefined : (total - done) / rate * 1000;
+    try {
+      onProgress({ done, total, failed: this.#failed, rate, eta });
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Values on their way between two processes: bytes, and for each proxy or connection in them a ticket
+ * and what it takes to join its server. Whoever unpacks gets proxies of its own.
+ *
+ * Above: process.ts, pool.ts, host.ts, connection.ts. Below: a serializer, tickets, manager/connect.ts.
+ *
+ * @module
+ */
+
+import { debug } from "../debug.ts";
+import { ProtocolError, ReleasedError, SerializeError } from "../errors.ts";
+import { defaultLimits, maxTimeout } from "../limits.ts";
+import { connect } from "../manager/connect.ts";
+import { ManagerFacade } from "../manager/facade.ts";
+import { type ProxyOwner, releaseProxy, repr, stateOf } from "../proxy.ts";
+import { readTicket } from "../server/tickets.ts";
+import { messagePack, type References, withRoot } from "../wire/serializer.ts";
+import { PipeConnection } from "./connection.ts";
+
+/** One value, as it travels; data that any serializer carries. */
+export interface Parcel {
+  /** The value in MessagePack; its references are indexes of `passes`. */
+  readonly bytes: Uint8Array;
+  /** What the value refers to. */
+  readonly passes: readonly Pass[];
+}
+
+/** What lets another process have a shared object. */
+interface Pass {
+  readonly ticket: string;
+  /** The `env` of a manager of its server. */
+  readonly env: Readonly<Record<string, string>>;
+  /** It is the end of a pipe, and not only a proxy. */
+  readonly connection: boolean;
+}
+
+/** A parcel and what it keeps. */
+export interface Packed {
+  readonly parcel: Parcel;
+  /** It will not be unpacked: ends the tickets that nobody has used. */
+  drop(): void;
+}
+
+/** A parcel that has not left yet. Either of these is to be called, once. */
+export interface Prepared extends Packed {
+  /** It is on its way: its connections belong to the receiver. */
+  give(): void;
+  /** It stays: its tickets end, its connections go on here. */
+  keep(): void;
+}
+
+/** How long the tickets of a parcel are good. */
+export interface Validity {
+  /** The parcel is of no use any more when this process is gone. */
+  readonly bound: boolean;
+  /** Milliseconds. */
+  readonly ttl: number;
+}
+
+/** Of what is sent down, to a child: until it is claimed, or this process gone. */
+export const untilClaimed: Validity = { bound: true, ttl: maxTimeout };
+
+/** Of what is sent up, by a child that may be gone when it is unpacked. */
+export const forAMinute: Validity = { bound: false, ttl: 60_000 };
+
+type AnyConnection = PipeConnection<never, unknown>;
+
+/** What a value refers to, as it is encoded. */
+interface Found {
+  readonly proxy: object;
+  readonly connection: AnyConnection | undefined;
+}
+
+const unusable = () => {
+  throw new ProtocolError("These references go one way only");
+};
+
+/** Packs and unpacks for one user, and knows which of its clients proxies belong to. */
+export class Parcels {
+  readonly #owners = new Map<string, ProxyOwner>();
+
+  /** Proxies of this owner's server become proxies of this owner. */
+  constructor(owner?: ProxyOwner) {
+    if (owner) this.#learn(owner);
+  }
+
+  /**
+   * Packs a value. Its connections belong to the receiver from then on.
+   *
+   * @throws {SerializeError} It holds what cannot be sent; the path begins with `root`.
+   */
+  async pack(value: unknown, root: string, validity: Validity): Promise<Packed> {
+    const prepared = await this.prepare(value, root, validity);
+    prepared.give();
+    return prepared;
+  }
+
+  /** Packs a value, as it is now; its connections belong to nobody until it is known whether it leaves. */
+  async prepare(value: unknown, root: string, validity: Validity): Promise<Prepared> {
+    const found: Found[] = [];
+    const bytes = encode(value, root, found);
+    if (found.length === 0) return { parcel: { bytes, passes: [] }, ...nothingFound };
+    const stay = leave(found.flatMap(({ connection }) => connection ?? []));
+    try {
+      const exports = found.map(({ proxy }) => this.#export(proxy, validity));
+      const tickets = await allOrNone(exports, ({ revoke }) => revoke());
+      const drop = () => tickets.forEach(({ revoke }) => revoke());
+      return {
+        parcel: { bytes, passes: tickets.map(({ pass }, i) => withKind(pass, found[i]!)) },
+        drop,
+        give: () => found.forEach(({ connection }) => connection?.give()),
+        keep: () => {
+          drop();
+          stay();
+        },
+      };
+    } catch (error) {
+      stay();
+      throw error;
+    }
+  }
+
+  /** Unpacks a value, once. Rejects if one of its objects is gone or its server cannot be joined. */
+  async unpack(parcel: Parcel): Promise<unknown> {
+    const { bytes, passes } = parcel;
+    const objects = await allOrNone(passes.map((pass) => this.#claim(pass)), letGo);
+    return messagePack.decode(bytes, {
+      maxDepth: defaultLimits.maxDepth + envelopeDepth,
+      indexOf: unusable,
+      at: (index) => objects[index] ?? unusable(),
+    });
+  }
+
+  /** Nobody will unpack it: ends its tickets, so that nobody waits for what they stand for. */
+  async discard({ passes }: Parcel): Promise<void> {
+    await Promise.all(passes.map(async ({ ticket, env }) => {
+      try {
+        const { epoch, secret } = readTicket(ticket);
+        await (await this.#ownerOf(epoch, env)).revokeTicket(secret);
+      } catch (error) {
+        debug("a ticket of a lost message stays until its time is over", () => String(error));
+      }
+    }));
+  }
+
+  async #claim({ ticket, env, connection }: Pass): Promise<object> {
+    const { epoch, secret } = readTicket(ticket);
+    const owner = await this.#ownerOf(epoch, env);
+    const proxy = await owner.importProxy(secret);
+    return connection ? new PipeConnection(proxy, this) : proxy;
+  }
+
+  async #ownerOf(epoch: string, env: Pass["env"]): Promise<ProxyOwner> {
+    const known = this.#owners.get(epoch);
+    if (known?.usable) return known;
+    const joined = ManagerFacade.clientOf(await connect({ env }))!;
+    this.#learn(joined);
+    return joined;
+  }
+
+  async #export(proxy: object, validity: Validity): Promise<{ pass: Pass; revoke: () => void }> {
+    const { owner, held } = stateOf(proxy)!;
+    this.#learn(owner);
+    const ticket = await owner.exportProxy(held, { uses: 1, ...validity });
+    const { secret } = readTicket(ticket);
+    return {
+      pass: { ticket, env: { ...owner.env }, connection: false },
+      // A server that is gone has no tickets.
+      revoke: () => void owner.revokeTicket(secret).catch(() => {}),
+    };
+  }
+
+  #learn(owner: ProxyOwner): void {
+    if (!this.#owners.get(owner.epoch)?.usable) this.#owners.set(owner.epoch, owner);
+  }
+}
+
+const nothingFound = { drop: () => {}, give: () => {}, keep: () => {} };
+
+/** Nobody uses the connections until they are given away, or the returned function is called. */
+function leave(connections: readonly AnyConnection[]): () => void {
+  const left: AnyConnection[] = [];
+  const stay = () => left.forEach((connection) => connection.stay());
+  try {
+    for (const connection of connections) {
+      connection.leave();
+      left.push(connection);
+    }
+    return stay;
+  } catch (error) {
+    stay();
+    throw error;
+  }
+}
+
+/** What was claimed for a value that cannot be unpacked. */
+function letGo(claimed: object): void {
+  if (claimed instanceof PipeConnection) void claimed.close().catch(() => {});
+  else releaseProxy(claimed);
+}
+
+/** All results; if one is missing, the others are undone. */
+async function allOrNone<T>(promises: Promise<T>[], undo: (result: T) => void): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  const results = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+  const failed = settled.find((one) => one.status === "rejected");
+  if (!failed) return results;
+  results.forEach(undo);
+  throw failed.reason;
+}
+
+/** Levels of a parcel's value that are the library's own. */
+const envelopeDepth = 3;
+
+function encode(value: unknown, root: string, found: Found[]): Uint8Array {
+  const references: References = {
+    maxDepth: defaultLimits.maxDepth + envelopeDepth,
+    indexOf: (object) => {
+      const connection = object instanceof PipeConnection ? object : undefined;
+      const proxy = connection ? connection.end : object;
+      const state = stateOf(proxy);
+      if (!state) return undefined;
+      if (state.held.released) {
+        throw new ReleasedError(`Cannot send ${repr(proxy)}: it was released`);
+      }
+      const { env, address } = state.owner;
+      if (Object.keys(env).length === 0) throw notReachable(proxy, address);
+      return found.push({ proxy, connection }) - 1;
+    },
+    at: unusable,
+  };
+  try {
+    return messagePack.encode(value, references).slice(); // valid until the next call
+  } catch (error) {
+    throw withRoot(error, root);
+  }
+}
+
+/** Why a value cannot be packed; undefined if it can. */
+export function problemOf(value: unknown, root: string): Error | undefined {
+  try {
+    encode(value, root, []);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function withKind(pass: Pass, { connection }: Found): Pass {
+  return connection ? { ...pass, connection: true } : pass;
+}
+
+function notReachable(proxy: object, address: string): SerializeError {
+  const why = address.startsWith("memory:")
+    ? `its server at "${address}" is in memory; use Manager.start(), open() or serve()`
+    : "it is an actor, which only the process that made its pool can use";
+  return new SerializeError(`Cannot send ${repr(proxy)} to another process: ${why}`);
+}

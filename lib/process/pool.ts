@@ -1,0 +1,309 @@
+/**
+ * `Pool`: runs tasks in workers, and gives each of its calls a fair share of them.
+ *
+ * Above: users. Below: crew.ts, job.ts, sinks.ts.
+ *
+ * @module
+ */
+
+import { clearTimeout, setTimeout } from "node:timers";
+import { show } from "../call_options.ts";
+import { TimeoutError, WorkerLostError } from "../errors.ts";
+import { maxTimeout } from "../limits.ts";
+import type { Remote } from "../remote.ts";
+import { parallelism } from "../runtime.ts";
+import { Crew } from "./crew.ts";
+import { inputOf, type Items } from "./input.ts";
+import { type Chunk, Job, type Sink } from "./job.ts";
+import {
+  checkCount,
+  checkPoolOptions,
+  checkTaskOptions,
+  type MapOptions,
+  type PoolOptions,
+  type TaskOptions,
+} from "./pool_options.ts";
+import { Collection, Stream } from "./sinks.ts";
+import { type ActorClass, Task, type TaskFunction } from "./tasks.ts";
+import type { Worker } from "./worker.ts";
+
+/**
+ * Workers - processes, or threads - that run the tasks of `defineTasks`. They are started when there
+ * is something to do, at most `workers` of them, and replaced when they are lost. An idle pool does not
+ * keep this process alive, and its workers never outlive it. Python: `multiprocessing.Pool`.
+ *
+ * @example
+ * ```ts ignore
+ * import { Pool } from "@referent/manager/process";
+ * import { tasks } from "./tasks.ts"; // defineTasks(import.meta.url, { square: (x: number) => x * x })
+ *
+ * const pool = new Pool(4);
+ * console.log(await pool.map(tasks.square, [1, 2, 3])); // [1, 4, 9]
+ * await pool.terminate();
+ * ```
+ */
+export class Pool {
+  /** The most workers at a time. */
+  readonly size: number;
+  readonly #maxTasksPerChild: number;
+  readonly #crew: Crew;
+  /** The calls that are not over; whose turn it is stands first. */
+  readonly #jobs: Job[] = [];
+  #state: "open" | "closed" | "terminated" = "open";
+
+  /**
+   * Starts nothing yet.
+   *
+   * @param workers How many; default: one for each processor.
+   * @throws {RangeError} `workers` is no integer of 1 or more.
+   * @throws {TypeError} An option is unknown or bad.
+   */
+  constructor(workers: number = parallelism(), options: PoolOptions = {}) {
+    checkCount("A pool's workers", workers);
+    checkPoolOptions(options);
+    this.size = workers;
+    this.#maxTasksPerChild = options.maxTasksPerChild ?? Infinity;
+    this.#crew = new Crew(workers, options, {
+      free: () => this.#dispatch(),
+      failed: (error) => [...this.#jobs].forEach((job) => job.fail(error)),
+    });
+  }
+
+  /**
+   * Runs one task. Rejects with what it threw; with WorkerLostError if its worker died, and
+   * SerializeError if an argument or the result cannot be sent. Python: `apply`.
+   */
+  async apply<F extends TaskFunction>(
+    task: Task<F>,
+    args: Readonly<Parameters<F>> | readonly [] = [],
+    options: TaskOptions = {},
+  ): Promise<Awaited<ReturnType<F>>> {
+    const [result] = await this.#collect(task, [args], options, true, () => "args");
+    return result as Awaited<ReturnType<F>>;
+  }
+
+  /**
+   * Runs a task with each item; resolves to the results in order. All tasks are run, also if one
+   * fails: then it rejects with the error of the first that failed, in the order of the items.
+   * Python: `map`.
+   */
+  async map<A, R>(
+    task: Task<(item: A) => R>,
+    items: Items<A>,
+    options: MapOptions = {},
+  ): Promise<Awaited<R>[]> {
+    return await this.#collect(task, items, options, false) as Awaited<R>[];
+  }
+
+  /** As `map`, with an array of arguments an item. Python: `starmap`. */
+  async starmap<F extends TaskFunction>(
+    task: Task<F>,
+    items: Items<Readonly<Parameters<F>>>,
+    options: MapOptions = {},
+  ): Promise<Awaited<ReturnType<F>>[]> {
+    return await this.#collect(task, items, options, true) as Awaited<ReturnType<F>>[];
+  }
+
+  /**
+   * Runs a task with each item and gives the results in order, as they are taken: neither a slow
+   * reader nor an endless input fills the memory. It begins with the first `next()`. A task that fails
+   * ends the iteration with its error; ending it early, as `break` does, cancels what runs. Python:
+   * `imap`.
+   */
+  imap<A, R>(
+    task: Task<(item: A) => R>,
+    items: Items<A>,
+    options: MapOptions = {},
+  ): AsyncIterableIterator<Awaited<R>> {
+    return this.#stream(task, items, options, true) as AsyncIterableIterator<Awaited<R>>;
+  }
+
+  /** As `imap`, with the results as they come. Python: `imap_unordered`. */
+  imapUnordered<A, R>(
+    task: Task<(item: A) => R>,
+    items: Items<A>,
+    options: MapOptions = {},
+  ): AsyncIterableIterator<Awaited<R>> {
+    return this.#stream(task, items, options, false) as AsyncIterableIterator<Awaited<R>>;
+  }
+
+  /**
+   * Makes an instance of a class in one worker, the one with the fewest of them, where it lives beside
+   * the tasks; gives its proxy, which only this process can use. Its calls reject with
+   * ConnectionClosedError once the worker is gone.
+   */
+  async actor<C extends ActorClass>(
+    task: Task<C>,
+    ...args: ConstructorParameters<C>
+  ): Promise<Remote<InstanceType<C>>> {
+    this.#check(task);
+    const worker = await this.#crew.forActor(task.module);
+    return await worker.makeActor(task, args) as Remote<InstanceType<C>>;
+  }
+
+  /** Takes no more calls; its workers end when those that it has are finished, and its actors with them. */
+  close(): void {
+    if (this.#state === "open") this.#state = "closed";
+    this.#dispatch();
+  }
+
+  /** Rejects its calls with WorkerLostError and ends its workers at once; resolves when they are gone. */
+  async terminate(): Promise<void> {
+    this.#state = "terminated";
+    for (const job of [...this.#jobs]) {
+      job.fail(new WorkerLostError(`Cannot finish "${job.task.name}": its pool was terminated`));
+    }
+    this.#crew.kill();
+    await this.join();
+  }
+
+  /** Waits until all workers have ended, after `close` or `terminate`. */
+  async join(): Promise<void> {
+    if (this.#state === "open") {
+      throw new TypeError("Cannot join a pool that is open: call close() or terminate() first");
+    }
+    await this.#crew.gone();
+  }
+
+  /** `terminate()`, as in Python. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.terminate();
+  }
+
+  // Calls.
+
+  #collect(
+    task: Task<TaskFunction>,
+    items: Items<unknown>,
+    options: MapOptions,
+    spread: boolean,
+    pathOf?: () => string,
+  ): Promise<unknown[]> {
+    const sink = new Collection();
+    this.#submit({ task, items, options, spread, sink, pathOf });
+    return sink.all;
+  }
+
+  #stream(
+    task: Task<TaskFunction>,
+    items: Items<unknown>,
+    options: MapOptions,
+    ordered: boolean,
+  ): Stream {
+    this.#check(task);
+    const stream: Stream = new Stream(ordered, 2 * this.size, () => {
+      const job = this.#submit({ task, items, options, spread: false, sink: stream });
+      return {
+        resume: () => this.#dispatch(),
+        cancel: () => job.fail(new DOMException("The iteration ended early", "AbortError")),
+      };
+    });
+    return stream;
+  }
+
+  #submit(call: Call): Job {
+    const { task, items, options, spread, sink, pathOf } = call;
+    this.#check(task);
+    checkTaskOptions(options);
+    const { chunkSize, retries = 0, onProgress } = options;
+    let endLimits = () => {};
+    const job: Job = new Job({
+      task,
+      spread,
+      input: inputOf(items, () => this.#dispatch()),
+      sink,
+      pathOf: pathOf ?? ((position) => `items[${position}]`),
+      chunkSize,
+      maxChunkSize: this.#maxTasksPerChild,
+      workers: this.size,
+      retries,
+      onProgress,
+      ended: () => {
+        endLimits();
+        for (const chunk of job.running) this.#crew.cancel(chunk);
+        this.#jobs.splice(this.#jobs.indexOf(job), 1);
+        this.#dispatch();
+      },
+    });
+    this.#jobs.push(job);
+    endLimits = this.#limit(job, options);
+    this.#dispatch();
+    return job;
+  }
+
+  /** Cancels the job after its time, or when its signal aborts. */
+  #limit(job: Job, { timeout = Infinity, signal }: TaskOptions): () => void {
+    const late = () =>
+      job.fail(new TimeoutError(`"${job.task.name}" did not finish in ${timeout} ms`));
+    const abort = () => job.fail(signal!.reason);
+    const timer = timeout === Infinity
+      ? undefined
+      : setTimeout(late, Math.min(timeout, maxTimeout));
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    return () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+  }
+
+  /** Gives chunks to idle workers, one call after the other, and has workers started for the rest. */
+  #dispatch(): void {
+    for (let refused = 0; refused < this.#jobs.length;) {
+      const job = this.#jobs.shift()!;
+      this.#jobs.push(job);
+      refused = this.#assign(job) ? 0 : refused + 1;
+    }
+    if (this.#state === "closed" && this.#jobs.length === 0) this.#crew.finish();
+  }
+
+  /** Whether the job got a worker. */
+  #assign(job: Job): boolean {
+    job.checkEnd();
+    if (job.width === 0) return false;
+    const worker = this.#crew.idle(job.task.module, job.width);
+    const chunk = worker && job.take();
+    if (!chunk) {
+      job.checkEnd();
+      return false;
+    }
+    this.#crew.engage(worker);
+    void this.#run(worker, chunk);
+    return true;
+  }
+
+  async #run(worker: Worker, chunk: Chunk): Promise<void> {
+    const { job } = chunk;
+    const start = performance.now();
+    try {
+      job.settle(await worker.run(chunk), performance.now() - start);
+    } catch (error) {
+      if (error instanceof WorkerLostError) job.lost(chunk, error);
+      else job.fail(error);
+    }
+    this.#crew.release(worker);
+    this.#dispatch();
+  }
+
+  #check(task: unknown): void {
+    if (!Task.is(task)) {
+      throw new TypeError(
+        `A pool runs what defineTasks() gave, such as \`tasks.square\`, got ${show(task)}`,
+      );
+    }
+    if (this.#state === "open") return;
+    throw new TypeError(
+      `Cannot run "${task.name}": the pool was ${this.#state}; make another one`,
+    );
+  }
+}
+
+/** A call with many tasks, or one. */
+interface Call {
+  readonly task: Task<TaskFunction>;
+  readonly items: Items<unknown>;
+  readonly options: MapOptions;
+  readonly spread: boolean;
+  readonly sink: Sink;
+  readonly pathOf?: (() => string) | undefined;
+}

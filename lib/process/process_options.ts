@@ -1,0 +1,128 @@
+/**
+ * The options of a `Process`: what each means, and what is wrong with a bad one.
+ *
+ * Above: process.ts, pool.ts and users. Below: launch.ts for the types, manager/facade.ts.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { checkedOptions, checkObject, show } from "../call_options.ts";
+import type { Client } from "../client/client.ts";
+import { ProcessError } from "../errors.ts";
+import { ManagerFacade, type ManagerMembers } from "../manager/facade.ts";
+import type { RuntimeName } from "../runtime.ts";
+import type { StdioOptions, StreamOption } from "./launch.ts";
+import type { RuntimeOptions } from "./runtime_command.ts";
+
+/** Options of a {@linkcode Process}. */
+export interface ProcessOptions {
+  /** The manager that a plain `Manager.connect()` of the child joins. Default: that of its proxies. */
+  manager?: ManagerMembers<unknown>;
+  /** What `processArgs()` gives the script, or what the function is called with; proxies and connections are welcome. */
+  args?: readonly unknown[];
+  /** The name of the exported function to run; absent: the module is a script. */
+  export?: string;
+  /** A name for messages. Default: the file's name. */
+  name?: string;
+  /** The runtime. Default: the one of this process. */
+  runtime?: RuntimeName | RuntimeOptions;
+  /** Variables beside those of this process. */
+  env?: Record<string, string>;
+  /** Permissions of a Deno child beside the least: `all`, or flags such as `--allow-env=HOME`. */
+  permissions?: "all" | readonly string[];
+  /**
+   * Where its streams go, all or each of stdin, stdout, stderr: `inherit` (default), `pipe` (then they
+   * are properties of the process), `ignore`. An inherited stderr passes through this process, which
+   * keeps its last 64 KiB for errors.
+   */
+  stdio?: StreamOption | StdioOptions;
+  /**
+   * It outlives this process, in a session of its own. `start()` resolves when it has its arguments;
+   * proxies in them are kept for a minute until then.
+   */
+  detached?: boolean;
+  /** It does not keep this process alive, and ends with it. Python: `daemon`. */
+  daemon?: boolean;
+  /** Milliseconds until `start()` must have resolved. Default 10 000. */
+  startTimeout?: number;
+}
+
+const known: readonly string[] = [
+  ...["manager", "args", "export", "name", "runtime", "env", "permissions", "stdio"],
+  ...["detached", "daemon", "startTimeout"],
+];
+
+/** A copy of the options, or a TypeError or RangeError that says which one is bad. */
+export function checkProcessOptions(options: ProcessOptions): ProcessOptions {
+  checkObject(options, "{ args, manager }");
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw new TypeError(`Process has no option "${name}": it takes ${known.join(", ")}`);
+  }
+  const { args, detached, daemon, stdio, export: exported, startTimeout } = options;
+  if (args !== undefined && !Array.isArray(args)) {
+    throw new TypeError(`The option "args" takes an array of arguments, got ${show(args)}`);
+  }
+  if (exported !== undefined && typeof exported !== "string") {
+    throw new TypeError(
+      `The option "export" takes the name of an exported function, got ${show(exported)}`,
+    );
+  }
+  if (detached && daemon) {
+    throw new TypeError(
+      "A process is either detached or a daemon: one outlives this process, the other ends with it",
+    );
+  }
+  if (stdio !== undefined) checkStdio(stdio);
+  checkedOptions({ timeout: startTimeout });
+  return { ...options };
+}
+
+function checkStdio(stdio: StreamOption | StdioOptions): void {
+  const streams = typeof stdio === "string" ? [stdio] : stdio;
+  const good = Array.isArray(streams) && (typeof stdio === "string" || streams.length === 3) &&
+    streams.every((stream) => ["inherit", "pipe", "ignore"].includes(stream));
+  if (good) return;
+  throw new TypeError(
+    `The option "stdio" takes "inherit", "pipe" or "ignore", or an array of three of them, got "${
+      String(stdio)
+    }"`,
+  );
+}
+
+/** The URL of a module as users give it. */
+export function moduleUrl(module: URL | string): URL {
+  if (module instanceof URL) return module;
+  if (typeof module === "string" && URL.canParse(module)) return new URL(module);
+  throw new TypeError(
+    `A Process takes the URL of its module, such as new URL("./worker.ts", import.meta.url), got ${
+      show(module)
+    }`,
+  );
+}
+
+/** The client of a manager whose server other processes can reach. */
+export function clientOf(manager: unknown): Client {
+  const client = ManagerFacade.clientOf(manager);
+  if (!client) throw new TypeError(`The option "manager" takes a manager, got ${show(manager)}`);
+  if (Object.keys(client.env).length > 0) return client;
+  throw new TypeError(
+    `No other process can reach the manager at "${client.address}", which is in memory: use Manager.start(), open() or serve()`,
+  );
+}
+
+/** A script that is missing would be found out by its runtime only after the start. */
+export function refuseMissing(module: URL, name: string): void {
+  if (module.protocol !== "file:") return;
+  try {
+    statSync(module);
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== "ENOENT") return; // without permission to look
+    throw new ProcessError(
+      `The process "${name}" did not start: there is no file "${fileURLToPath(module)}"`,
+      { cause },
+    );
+  }
+}
