@@ -10,10 +10,12 @@
 import type { ManagerMembers } from "./manager/facade.ts";
 import { serve, serveInMemory, type Server } from "./manager/serve.ts";
 import { connect } from "./manager/connect.ts";
+import { open } from "./manager/open.ts";
 import { start } from "./manager/start.ts";
 import type {
   ConnectOptions,
   LocalOptions,
+  OpenOptions,
   ServeOptions,
   StartOptions,
   TypesOption,
@@ -82,6 +84,32 @@ export interface ManagerConstructor {
   /** Joins a server whose types are known only as types: `connect<TypesOf<typeof import("./types.ts").default>>()`. */
   connect<T = TypesOf<[]>>(options?: ConnectOptions & { types?: undefined }): Promise<Manager<T>>;
   /**
+   * Joins this user's manager of that name, or starts it: of all that call it at once exactly one
+   * does. Its server outlives this process; it ends `idleTimeout` milliseconds (default 60 000) after
+   * its last session. `close()` ends the session, `shutdown()` the server. It lives in
+   * `/tmp/referent-<uid>/<name>`, or in `<REFERENT_DIR>/<name>`; what the server prints goes to
+   * `server.log` there.
+   *
+   * Rejects with TypeError for a name that is not 1 to 64 letters, digits, ".", "_" and "-",
+   * TimeoutError after `startTimeout`, ProcessError if the server does not start, ProtocolError if it
+   * is of another release, and UnknownObjectError or NotExposedError if one that ran already lacks one
+   * of the `types`.
+   *
+   * @example
+   * ```ts
+   * import { Manager } from "@referent/manager";
+   *
+   * const manager = await Manager.open("guide-cache", { idleTimeout: 0 });
+   * const hits = await manager.named("hits").dict<string, number>();
+   * console.log(await hits.increment("/")); // 1
+   * await manager.close(); // the server is there for the next one, if that comes in time
+   * ```
+   */
+  open<const S extends TypesOption = []>(
+    name: string,
+    options?: OpenOptions<S>,
+  ): Promise<ManagerOf<S>>;
+  /**
    * Hosts a server in this process; it keeps the process alive until it is closed. Python:
    * `BaseManager.get_server()`.
    *
@@ -122,6 +150,7 @@ export const Manager: ManagerConstructor = {
   // The creation methods of a facade are properties that its server's typeids decide.
   start: start as unknown as ManagerConstructor["start"],
   connect: connect as unknown as ManagerConstructor["connect"],
+  open: open as unknown as ManagerConstructor["open"],
   serve,
   local: serveInMemory as unknown as ManagerConstructor["local"],
 };

@@ -48,6 +48,7 @@ export async function buildPackage(tools: Tools): Promise<Built> {
   const folder = `${out}/package`;
   await removeSources(folder);
   await addFields(`${folder}/package.json`);
+  await makeExecutable(`${folder}/lib/cli.js`);
   await addDisposableTypes(`${folder}/mod.d.ts`);
   const printed = await must("npm", ["pack", "--json", "--pack-destination", out], folder);
   const name = /"filename": "([^"]+)"/.exec(printed)?.[1];
@@ -76,9 +77,15 @@ async function removeSources(folder: string): Promise<void> {
 
 async function addFields(path: string): Promise<void> {
   const packed = JSON.parse(await Deno.readTextFile(path));
-  const cli = packed.exports["./cli"]?.default;
-  const fields = { ...packed, ...extraFields, ...(cli ? { bin: { referent: cli } } : {}) };
+  const fields = { ...packed, ...extraFields, bin: { referent: "./lib/cli.js" } };
   await Deno.writeTextFile(path, JSON.stringify(fields, null, 2) + "\n");
+}
+
+/** The `bin`: what npm links to has to say which program runs it. */
+async function makeExecutable(path: string): Promise<void> {
+  const program = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, `#!/usr/bin/env node\n${program}`);
+  await Deno.chmod(path, 0o755);
 }
 
 async function addDisposableTypes(path: string): Promise<void> {

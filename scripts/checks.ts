@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { run } from "./run.ts";
+import { type Print, run, toStdout } from "./run.ts";
 import { root, type Tools } from "./tools.ts";
 
 /** One check: a program that exits with 0 when all is well. */
@@ -48,15 +48,18 @@ export function typeChecks(tools: Tools): Check[] {
 }
 
 /** Runs them one by one, printing one line for each and the output of those that fail. */
-export async function runChecks(checks: Check[]): Promise<{ passed: number; failed: number }> {
+export async function runChecks(
+  checks: Check[],
+  print: Print = toStdout,
+): Promise<{ passed: number; failed: number }> {
   let failed = 0;
   for (const { name, command, args } of checks) {
     const { code, output, problem, time } = await run(command, args, { cwd: root, quiet: true });
     const good = code === 0 && problem === undefined;
-    console.log(`${good ? "✓" : "✗"} ${name} (${(time / 1000).toFixed(1)} s)`);
+    print(`${good ? "✓" : "✗"} ${name} (${(time / 1000).toFixed(1)} s)\n`);
     if (good) continue;
     failed++;
-    console.log(`${output.trimEnd()}\n${problem ? `${name}: ${problem}\n` : ""}`);
+    print(`${output.trimEnd()}\n${problem ? `${name}: ${problem}\n` : ""}\n`);
   }
   return { passed: checks.length - failed, failed };
 }

@@ -20,10 +20,11 @@ export async function consumerChecks(tools: Tools, tarball: string): Promise<Che
   await layOut(folder, tarball);
   const oldNode = await node20();
   const fromSource = ["run", "-A", "--config", `${root}/deno.json`, `${folder}/example.mjs`];
-  const runs = (name: string, file: string): Check[] => [
-    { name: `${name} on Node 20`, command: oldNode, args: [`${folder}/${file}`] },
-    { name: `${name} on Node 26`, command: tools.node, args: [`${folder}/${file}`] },
-    { name: `${name} on Bun`, command: tools.bun, args: [`${folder}/${file}`] },
+  const bin = "node_modules/.bin/referent";
+  const runs = (name: string, file: string, ...args: string[]): Check[] => [
+    { name: `${name} on Node 20`, command: oldNode, args: [`${folder}/${file}`, ...args] },
+    { name: `${name} on Node 26`, command: tools.node, args: [`${folder}/${file}`, ...args] },
+    { name: `${name} on Bun`, command: tools.bun, args: [`${folder}/${file}`, ...args] },
   ];
   const compile = (version: string, path: string): Check => ({
     name: `tsc ${version} of a consumer under README's tsconfig`,
@@ -36,6 +37,8 @@ export async function consumerChecks(tools: Tools, tarball: string): Promise<Che
     ...runs("README's first example from the package", "example.mjs"),
     { name: "README's first example on Deno", command: tools.deno, args: fromSource },
     ...runs("the main job from the package", "main_job.js"),
+    { name: "the command `referent`", command: `${folder}/${bin}`, args: ["--version"] },
+    ...runs("the command `referent`", bin, "--version"),
   ];
 }
 

@@ -22,6 +22,12 @@ export interface Outcome {
   time: number;
 }
 
+/** Takes a piece of output, which need not be a whole line. */
+export type Print = (text: string) => void;
+
+/** Writes it to stdout at once. */
+export const toStdout: Print = (text) => void process.stdout.write(text);
+
 /** What `run` may be told. */
 export interface RunOptions {
   /** Where it runs. */
@@ -30,6 +36,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** Keeps the output to itself. */
   quiet?: boolean;
+  /** Where the output goes if it is not quiet; by default to stdout. */
+  print?: Print;
   /** Milliseconds without output after which it is killed; 3 minutes by default. */
   silence?: number;
 }
@@ -38,7 +46,7 @@ export interface RunOptions {
 export function run(command: string, args: string[], options: RunOptions = {}): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const started = performance.now();
-  const silence = options.silence ?? 180_000;
+  const { silence = 180_000, print = toStdout } = options;
   const decoder = new TextDecoder();
   let output = "";
   let problem: string | undefined;
@@ -63,20 +71,21 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
   const take = (chunk: Uint8Array) => {
     clearTimeout(watchdog);
     watchdog = setTimeout(tooQuiet, silence);
-    output += decoder.decode(chunk, { stream: true });
-    if (!options.quiet) process.stdout.write(chunk);
+    const text = decoder.decode(chunk, { stream: true });
+    output += text;
+    if (!options.quiet) print(text);
   };
-  // A process group of its own does not get the terminal's Ctrl-C.
-  const interrupted = () => {
-    killGroup();
-    process.exit(130);
-  };
+  // A process group of its own does not get the terminal's Ctrl-C. Others may run beside this one:
+  // each ends its own as this process exits.
+  const interrupted = () => process.exit(130);
+  process.on("exit", killGroup);
   process.on("SIGINT", interrupted);
   process.on("SIGTERM", interrupted);
   child.stdout.on("data", take);
   child.stderr.on("data", take);
   const finish = (code: number | null) => {
     clearTimeout(watchdog);
+    process.off("exit", killGroup);
     process.off("SIGINT", interrupted);
     process.off("SIGTERM", interrupted);
     const time = performance.now() - started;

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { run } from "./run.ts";
+import { type Print, run } from "./run.ts";
 import { root } from "./tools.ts";
 
 /** How many tests. */
@@ -31,16 +31,21 @@ export interface Runner {
   count(output: string): Counts;
 }
 
-/** Runs the files whose names contain the filter; a run without a test counts as failed. */
-export async function runTests(runner: Runner, files: string[], filter: string): Promise<Counts> {
-  const chosen = files.filter((file) => file.includes(filter)).map((file) => `./${file}`);
-  if (chosen.length === 0) throw new Error(`No test file's name contains "${filter}"`);
+/** Runs the test files; a run without a test counts as failed. */
+export async function runTests(runner: Runner, files: string[], print: Print): Promise<Counts> {
   // A short path: sockets are made in it, and their paths have 107 bytes (103 on a Mac).
   const folder = await Deno.makeTempDir({ prefix: "t-" });
+  // What Node compiled, for the next of the many that start: else each strips all types again.
+  const cache = await Deno.makeTempDir({ prefix: "node-" });
   const marker = crypto.randomUUID();
-  const env = { TMPDIR: folder, REFERENT_TEST_RUN: marker, REFERENT_TEST_SOURCE: root };
+  const env = {
+    TMPDIR: folder,
+    NODE_COMPILE_CACHE: cache,
+    REFERENT_TEST_RUN: marker,
+    REFERENT_TEST_SOURCE: root,
+  };
   const { cwd, command, args } = runner;
-  const { code, output, problem } = await run(command, [...args, ...chosen], { cwd, env });
+  const { code, output, problem } = await run(command, [...args, ...files], { cwd, env, print });
   const counts = runner.count(output);
   const problems = [
     ...problem === undefined ? [] : [`The test runner failed: ${problem}`],
@@ -51,8 +56,8 @@ export async function runTests(runner: Runner, files: string[], filter: string):
   else if (code !== 0 && counts.failed === 0 && problem === undefined) {
     problems.push(`The test runner exited with code ${code} although no test failed`);
   }
-  for (const text of problems) console.log(`✗ ${text}`);
-  await Deno.remove(folder, { recursive: true });
+  for (const text of problems) print(`✗ ${text}\n`);
+  for (const path of [folder, cache]) await Deno.remove(path, { recursive: true });
   return { ...counts, failed: counts.failed + problems.length };
 }
 

@@ -6,16 +6,19 @@
  * and 7), `deno`, `bun`, `node`, `package` (the npm package from the outside), `node20` (the tests,
  * compiled, against the npm package). The filter is a piece of test files' names.
  *
- * One after the other: the tests start processes and measure time, and would disturb each other.
+ * Two at a time, as tests mostly wait for processes to start; each has a temporary folder of its
+ * own. What they print comes one part after the other, in the order above.
  *
- * Above: nothing. Below: checks.ts, runners.ts, build_npm.ts, node20.ts.
+ * Above: nothing. Below: checks.ts, runners.ts, side_by_side.ts, build_npm.ts, node20.ts.
  *
  * @module
  */
 import { buildPackage, type Built, packageChecks } from "./build_npm.ts";
-import { houseChecks, runChecks, typeChecks } from "./checks.ts";
+import { type Check, houseChecks, runChecks, typeChecks } from "./checks.ts";
 import { layOutForNode20 } from "./node20.ts";
+import type { Print } from "./run.ts";
 import { type Counts, type Runner, runTests } from "./runners.ts";
+import { sideBySide } from "./side_by_side.ts";
 import { node20, root, setUp, type Tools, versionOf } from "./tools.ts";
 
 const partNames = ["checks", "types", "deno", "bun", "node", "package", "node20"] as const;
@@ -29,51 +32,72 @@ if (wanted !== undefined && !partNames.includes(wanted as PartName)) {
 
 const tools = await setUp();
 let built: Promise<Built> | undefined;
-const parts: Record<PartName, () => Promise<Counts>> = {
-  checks: async () => ({ ...await runChecks(houseChecks(tools)), skipped: 0 }),
-  types: async () => ({ ...await runChecks(typeChecks(tools)), skipped: 0 }),
-  deno: () => runTests(denoRunner(tools), testFiles(), filter),
-  bun: () => runTests(bunRunner(tools), testFiles(), filter),
-  node: () => runTests(nodeRunner(tools.node, root, ".ts"), testFiles(), filter),
-  package: async () => {
-    const checks = await packageChecks(tools, await builtPackage());
-    return { ...await runChecks(checks), skipped: 0 };
-  },
+const parts: Record<PartName, (print: Print) => Promise<Counts>> = {
+  checks: (print) => check(houseChecks(tools), print),
+  types: (print) => check(typeChecks(tools), print),
+  deno: (print) => runTests(denoRunner(tools), testFiles(), print),
+  bun: (print) => runTests(bunRunner(tools), testFiles(), print),
+  node: (print) => runTests(nodeRunner(tools.node, root, ".ts"), testFiles(), print),
+  package: async (print) => check(await packageChecks(tools, await builtPackage()), print),
   node20: onNode20,
 };
 
-const results: { title: string; counts: Counts }[] = [];
-for (const name of partNames) {
-  if (wanted !== undefined && wanted !== name) continue;
-  const title = await titleOf(name);
-  console.log(`\n=== ${title} ===`);
-  const counts = await parts[name]().catch((error: unknown): Counts => {
-    console.log(`✗ ${name}: ${error instanceof Error ? error.message : error}`);
+const chosen = partNames.filter((name) => wanted === undefined || name === wanted);
+const results = await sideBySide(
+  chosen.map((name) => (print: Print) => runPart(name, print)),
+  Math.min(2, navigator.hardwareConcurrency),
+);
+summarize();
+
+/** What a part came to. */
+interface Result {
+  title: string;
+  counts: Counts;
+  /** Milliseconds. */
+  time: number;
+}
+
+async function runPart(name: PartName, print: Print): Promise<Result> {
+  const title = await titleOf(name).catch(() => name);
+  const started = performance.now();
+  print(`\n=== ${title} ===\n`);
+  const counts = await parts[name](print).catch((error: unknown): Counts => {
+    print(`✗ ${name}: ${error instanceof Error ? error.message : error}\n`);
     return { passed: 0, failed: 1, skipped: 0 };
   });
-  results.push({ title, counts });
+  return { title, counts, time: performance.now() - started };
 }
-summarize();
+
+async function check(checks: Check[], print: Print): Promise<Counts> {
+  return { ...await runChecks(checks, print), skipped: 0 };
+}
 
 function builtPackage(): Promise<Built> {
   return built ??= buildPackage(tools);
 }
 
-async function onNode20(): Promise<Counts> {
+async function onNode20(print: Print): Promise<Counts> {
   const folder = await layOutForNode20(tools, (await builtPackage()).folder);
   try {
     const files = testFiles().map((file) => file.replace(/\.ts$/, ".js"));
-    return await runTests(nodeRunner(await node20(), folder, ".js"), files, filter);
+    return await runTests(nodeRunner(await node20(), folder, ".js"), files, print);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** Every `*_test.ts`, as paths from the repository's folder. */
-function testFiles(folder = "tests"): string[] {
+/** The test files that were asked for, as paths from the repository's folder. */
+function testFiles(): string[] {
+  const found = filesBelow("tests").filter((file) => file.includes(filter));
+  if (found.length === 0) throw new Error(`No test file's name contains "${filter}"`);
+  return found.map((file) => `./${file}`);
+}
+
+/** Every `*_test.ts` of the folder. */
+function filesBelow(folder: string): string[] {
   const found: string[] = [];
   for (const { name, isDirectory } of Deno.readDirSync(`${root}/${folder}`)) {
-    if (isDirectory) found.push(...testFiles(`${folder}/${name}`));
+    if (isDirectory) found.push(...filesBelow(`${folder}/${name}`));
     else if (name.endsWith("_test.ts")) found.push(`${folder}/${name}`);
   }
   return found.sort();
@@ -137,11 +161,13 @@ async function titleOf(name: PartName): Promise<string> {
 function summarize(): void {
   const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
   console.log("");
-  for (const { title, counts } of results) {
-    console.log(`${title}: ${counts.passed} ok, ${counts.failed} not, ${counts.skipped} skipped`);
-    sum.passed += counts.passed;
-    sum.failed += counts.failed;
-    sum.skipped += counts.skipped;
+  for (const { title, counts, time } of results) {
+    const { passed, failed, skipped } = counts;
+    const seconds = `${Math.round(time / 1000)} s`;
+    console.log(`${title}: ${passed} ok, ${failed} not, ${skipped} skipped (${seconds})`);
+    sum.passed += passed;
+    sum.failed += failed;
+    sum.skipped += skipped;
   }
   const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
   console.log(`${sum.passed} passed, ${sum.failed} failed${skipped}`);

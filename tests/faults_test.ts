@@ -189,18 +189,24 @@ for (const runtime of runtimeNames) {
       return true;
     });
   });
+}
 
-  void test(`a ${runtime} server that never becomes ready is killed after startTimeout`, async () => {
-    const bad = typesAt("faults/hangs.ts");
-    const options = { types: bad, runtime: { name: runtime, path: runtimePath(runtime) } };
-    await assert.rejects(Manager.start({ ...options, stdio: "ignore", startTimeout: 500 }), (e) => {
-      assert.ok(e instanceof ProcessError);
-      assert.match(e.message, /not ready after 500 ms \(startTimeout\)/);
-      assert.equal(e.exitSignal, "SIGKILL");
+void test("a server in each runtime that never becomes ready is killed after startTimeout", async () => {
+  const hanging = {
+    types: typesAt("faults/hangs.ts"),
+    stdio: "ignore",
+    startTimeout: 500,
+  } as const;
+  await Promise.all(runtimeNames.map(async (name) => {
+    const runtime = { name, path: runtimePath(name) };
+    await assert.rejects(Manager.start({ ...hanging, runtime }), (error) => {
+      assert.ok(error instanceof ProcessError);
+      assert.match(error.message, /not ready after 500 ms \(startTimeout\)/);
+      assert.equal(error.exitSignal, "SIGKILL");
       return true;
     });
-  });
-}
+  }));
+});
 
 // Starts that fail.
 

@@ -1,6 +1,9 @@
 /**
  * Tests of frames: what is written is read, however it is cut; what is malformed is refused; and
- * random frames at a server harm only the session that sent them.
+ * random frames at a server harm only the session that sent them. Of these Deno tries 20 000, and the
+ * others a quarter: what they meet is this library's code, the same on each.
+ *
+ * @module
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -26,6 +29,7 @@ import {
 import { assertClean } from "./support/clean.ts";
 import { eventually } from "./support/events.ts";
 import { callBytes, frameOf, framesOf, payloadOf, Peer } from "./support/peer.ts";
+import { currentRuntime } from "./support/runtimes.ts";
 
 /** Random numbers that are the same in each run (mulberry32). */
 class Random {
@@ -455,8 +459,7 @@ async function fuzz(server: Server, random: Random, frames: number): Promise<num
   return sessions;
 }
 
-// In parts: 20 000 frames in all.
-for (const seed of [3, 4, 5, 6, 7, 8, 9, 10]) {
+for (const seed of currentRuntime === "deno" ? [3, 4, 5, 6, 7, 8, 9, 10] : [3, 4]) {
   test(`2 500 random frames of seed ${seed} end only the sessions that sent them, and change no prototype`, async () => {
     const server = new Server();
     const awake = setInterval(() => {}, 1000);

@@ -328,9 +328,8 @@ void test("stdio says whether the server's output comes to the starter's stderr"
     assert.equal(code, 0, stderr);
     return stderr.includes("said by the server");
   };
-  assert.equal(await said("pipe"), true);
-  assert.equal(await said("inherit"), true);
-  assert.equal(await said("ignore"), false);
+  const all = await Promise.all(["pipe", "inherit", "ignore"].map(said));
+  assert.deepEqual(all, [true, true, false]);
 });
 
 void test("a detached server outlives its starter and writes a log file beside its socket", async () => {

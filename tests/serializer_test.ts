@@ -1,4 +1,10 @@
-/** Tests of the serializers: one table of values and one campaign of bad input for all of them. */
+/**
+ * Tests of the serializers: one table of values and one campaign of bad input for all of them. The
+ * campaign has its full size on Deno, and its beginning on the others: what it tries is this
+ * library's code, the same on each.
+ *
+ * @module
+ */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -15,6 +21,7 @@ import {
   type Serializer,
   withRoot,
 } from "../lib/wire/serializer.ts";
+import { currentRuntime } from "./support/runtimes.ts";
 
 /** A second codec of plain data, with traps of its own: no `__proto__`, no byte order marks. */
 const toy = plainSerializer({
@@ -54,6 +61,7 @@ class Proxies implements References {
 }
 
 const none: References = new Proxies();
+const mutations = currentRuntime === "deno" ? 20_000 : 4_000;
 
 function roundTrip(serializer: Serializer, value: unknown, references = none): unknown {
   const bytes = serializer.encode(value, references).slice();
@@ -525,7 +533,7 @@ function limits(serializer: Serializer): void {
         const value = nested(depth, wrap);
         assert.equal(write(roundTrip(serializer, value)), write(value));
       }
-      for (const depth of [129, 1e3, 1e5]) {
+      for (const depth of [129, 1e3, 2e4]) {
         assert.throws(
           () => serializer.encode(nested(depth, wrap), none),
           (error: unknown) =>
@@ -562,7 +570,7 @@ function limits(serializer: Serializer): void {
 function fuzz(serializer: Serializer): void {
   const { name } = serializer;
 
-  test(`${name} answers 20,000 mutations with a value or a ProtocolError`, () => {
+  test(`${name} answers ${mutations} mutations with a value or a ProtocolError`, () => {
     const proxy = Proxies.make();
     const plain = Proxies.make();
     const corpus = [
@@ -581,7 +589,7 @@ function fuzz(serializer: Serializer): void {
     const before = Object.getOwnPropertyNames(Object.prototype).join();
     const random = generator(20260101);
     let decoded = 0;
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < mutations; i++) {
       const bytes = mutate(corpus, random);
       try {
         const value = serializer.decode(bytes, references);
@@ -593,7 +601,7 @@ function fuzz(serializer: Serializer): void {
         assert.ok(error instanceof ProtocolError, `${i}: ${(error as Error)?.stack}`);
       }
     }
-    assert.ok(decoded > 100 && decoded < 19_000, String(decoded));
+    assert.ok(decoded > mutations / 200 && decoded < mutations * 0.95, String(decoded));
     assert.equal(Object.getOwnPropertyNames(Object.prototype).join(), before);
     assert.equal(({} as Record<string, unknown>).polluted, undefined);
   });

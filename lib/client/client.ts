@@ -13,6 +13,7 @@ import { type ErrorClass, rebuildException } from "../exceptions.ts";
 import { envelopeBytes, type Limits } from "../limits.ts";
 import { type CallOptions, type Held, type ProxyOwner, waitArguments } from "../proxy.ts";
 import type { TicketOptions } from "../call_options.ts";
+import { pid } from "../runtime.ts";
 import { Scopes } from "../proxies/scopes.ts";
 import { authenticateClient } from "../wire/auth.ts";
 import { Connection, type Receiver } from "../wire/connection.ts";
@@ -93,7 +94,10 @@ export class Client implements ProxyOwner, Receiver {
         serializer: options.serializer.name,
         timeout: options.timeout,
       },
-      { maxMessageBytes: Math.min(options.limits.maxMessageBytes, Number.MAX_SAFE_INTEGER) },
+      {
+        maxMessageBytes: Math.min(options.limits.maxMessageBytes, Number.MAX_SAFE_INTEGER),
+        pid,
+      },
       (connection, hello, welcome) => new Client(connection, hello.epoch, welcome, options),
     );
     debug("connected", () => `${options.address} as session ${client.session}`);

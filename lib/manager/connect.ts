@@ -1,7 +1,7 @@
 /**
  * Joining a server that runs already: from options, from the environment, or in this thread.
  *
- * Above: manager.ts, start.ts, serve.ts. Below: client/client.ts, transport.ts.
+ * Above: manager.ts, start.ts, open.ts, serve.ts. Below: client/client.ts, transport.ts.
  *
  * @module
  */
@@ -72,11 +72,15 @@ export async function connect(options: ConnectOptions = {}): Promise<ManagerFaca
   return new ManagerFacade({ client, leave, disposal: "close" });
 }
 
-/** Connects one client. */
-export async function openClient(access: Access, settings: ClientSettings): Promise<Client> {
+/** Connects one client, over the transport if there is one already. */
+export async function openClient(
+  access: Access,
+  settings: ClientSettings,
+  transport?: Transport,
+): Promise<Client> {
   const { address, authkey, serializer, tls } = access;
   const { startTimeout, limits, callTimeout, types } = settings;
-  return await Client.connect(await openTransport(address, tls, startTimeout), {
+  return await Client.connect(transport ?? await openTransport(address, tls, startTimeout), {
     address,
     env: environmentOf(access),
     authkey,
@@ -203,7 +207,8 @@ function accessOf(options: ConnectOptions): Access {
   };
 }
 
-function namedSerializer(name: string | undefined): Serializer {
+/** The serializer of a server that says its name. */
+export function namedSerializer(name: string | undefined): Serializer {
   if (!name) return messagePack;
   const found = serializers.get(name);
   if (found) return found;
@@ -213,7 +218,7 @@ function namedSerializer(name: string | undefined): Serializer {
 }
 
 /** Refuses a server that lacks a typeid or a method of the types that the client was given. */
-function compareTypes(client: Client, types: Types): void {
+export function compareTypes(client: Client, types: Types): void {
   for (const [typeid, definition] of types.definitions) {
     const announced = client.types.get(typeid);
     const where = announced?.module ??

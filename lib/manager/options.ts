@@ -73,6 +73,21 @@ export interface StartOptions<S extends TypesOption = TypesOption>
   startTimeout?: number;
 }
 
+/**
+ * Options of `Manager.open`. Those of the server count only for who starts it: `limits`, as of the
+ * server, `builtins`, `shutdownTimeout`, `initializer`, `runtime`, `permissions` and `idleTimeout`,
+ * which is 60 000 by default.
+ */
+export interface OpenOptions<S extends TypesOption = TypesOption>
+  extends
+    CommonOptions<S>,
+    HostOptions,
+    ClientSideOptions,
+    Pick<StartOptions, "runtime" | "permissions"> {
+  /** Milliseconds until the manager must be joined, started or not. Default 10 000. */
+  startTimeout?: number;
+}
+
 /** Options of `Manager.connect`. */
 export interface ConnectOptions<S extends TypesOption = TypesOption>
   extends CommonOptions<S>, AddressOptions, ClientSideOptions {
@@ -109,6 +124,7 @@ const honoured = {
     "stdio",
     "detached",
   ],
+  open: [...common, ...hosting, "callTimeout", "startTimeout", "runtime", "permissions"],
   connect: [...common, ...addressing, "callTimeout", "startTimeout", "env"],
   serve: [...common, ...addressing, ...hosting],
   local: [...common, "builtins", "shutdownTimeout", "initializer", "callTimeout"],

@@ -1,7 +1,7 @@
 /**
  * `Manager.start`: a server in a process of its own, and a client of it.
  *
- * Above: manager.ts. Below: spawn.ts, connect.ts.
+ * Above: manager.ts, open.ts. Below: spawn.ts, connect.ts.
  *
  * @module
  */
@@ -84,7 +84,8 @@ async function endedAtOnce(child: ServerProcess, cause: unknown): Promise<Proces
   });
 }
 
-function configOf(options: StartOptions, types: Types, access: Access): ServerConfig {
+/** What the server is told. */
+export function configOf(options: StartOptions, types: Types, access: Access): ServerConfig {
   return {
     nonce: randomBytes(16).toString("hex"),
     address: access.address,
@@ -108,14 +109,16 @@ function configOf(options: StartOptions, types: Types, access: Access): ServerCo
   };
 }
 
-async function spawn(
+/** Starts the process of a server. */
+export async function spawn(
   options: StartOptions,
   config: ServerConfig,
   startTimeout: number,
 ): Promise<ServerProcess> {
   const modules = config.modules.map(({ url }) => url);
   if (config.initializer) modules.push(config.initializer.module);
-  const log = options.detached ? logFile(config.address) : undefined;
+  const outlives = options.detached || config.namedDirectory !== undefined;
+  const log = outlives ? logFile(config.address) : undefined;
   // The log is there before the server is.
   if (log !== undefined && config.makeDirectory) await makeSocketDirectory(dirname(log));
   try {
@@ -170,7 +173,8 @@ function checkAddress(address: string, tls: TlsOptions | undefined): void {
   );
 }
 
-function refuseWhileImporting(): void {
+/** A module of types that starts a manager would start a server that imports it, and so on. */
+export function refuseWhileImporting(): void {
   if (!isServerProgram() || thread.listening) return;
   throw new ProcessError(
     "Cannot start a manager while a server imports its types: the module of the types, or one that it imports, starts one itself; move the types into a module of their own",
@@ -178,7 +182,7 @@ function refuseWhileImporting(): void {
 }
 
 /** The server finds a user's serializer among the exports of the modules of types. */
-function sendableSerializer(serializer: Serializer, types: Types): Serializer {
+export function sendableSerializer(serializer: Serializer, types: Types): Serializer {
   if (serializers.get(serializer.name) === serializer || types.modules.length > 0) {
     return serializer;
   }

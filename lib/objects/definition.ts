@@ -42,6 +42,8 @@ export interface Definition {
   readonly guarded?: Readonly<Record<string, number>>;
   /** Takes back what a method that waits gave when nobody waited any more. */
   readonly takeBack?: (referent: never, method: string, result: unknown) => void;
+  /** No session and no ticket or name has the referent any more. */
+  readonly unheld?: (referent: never) => void;
   /** What `debugInfo()` tells of a referent: data. */
   readonly describe?: (referent: never) => unknown;
 }

@@ -9,7 +9,7 @@
 import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
 import { defaultLimits, envelopeBytes } from "../limits.ts";
 import { optionsOf } from "../objects/arguments.ts";
-import { waitOptions, type WaitOptions } from "../objects/waiting.ts";
+import { type WaitOptions, waitOptions } from "../objects/waiting.ts";
 import { releaseProxy, stateOf } from "../proxy.ts";
 import type { Parcel, Parcels, Prepared } from "./parcel.ts";
 import type { Message, RemoteEnd } from "./pipe_end.ts";
@@ -148,18 +148,21 @@ export class PipeConnection<S, R> implements Connection<S, R> {
 
   /** The proxy of the end, for its ticket. */
   get end(): object {
-    this.#assertOpen("send");
     return this.#end;
+  }
+
+  /** Throws if it cannot be given away now. */
+  assertMovable(): void {
+    this.#assertOpen("send it");
+    if (this.#receiving === 0) return;
+    throw new TypeError(
+      "Cannot send this connection to another process while receive() waits on it: end that first",
+    );
   }
 
   /** It is about to be given away: nobody uses it meanwhile. */
   leave(): void {
-    this.#assertOpen("send");
-    if (this.#receiving > 0) {
-      throw new TypeError(
-        "Cannot send this connection to another process while receive() waits on it: end that first",
-      );
-    }
+    this.assertMovable();
     this.#state = "leaving";
   }
 

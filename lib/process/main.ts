@@ -26,7 +26,8 @@ else if (isProgram(childEntry())) {
 
 /** The parent is the one client of a server of this child's own, on a socket of the parent's. */
 async function serveParent({ address, authkey }: Invitation): Promise<void> {
-  const host = new Host(modulesLoaded());
+  const loaded = modulesLoaded();
+  const host = new Host(loaded);
   const server = new ObjectServer({
     authkey,
     serializer: messagePack,
@@ -41,9 +42,12 @@ async function serveParent({ address, authkey }: Invitation): Promise<void> {
   server.accept(transport);
   // Only the parent's word, or its end, makes this go on.
   await host.begun;
-  // From then on the connection is there to see the parent's end, not to wait for it.
-  if (host.isScript) transport.unref();
-  else host.finished.then(() => transport.unref());
+  // Deno goes on to the modules only when nothing keeps it here. A script, and a function that has
+  // returned, end by themselves; the connection is there to see the parent's end.
+  transport.unref();
+  if (host.isScript) return;
+  loaded.then(() => transport.ref());
+  host.finished.then(() => transport.unref());
 }
 
 /** The server tells only of an end that comes after the handshake. */

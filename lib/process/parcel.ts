@@ -171,7 +171,9 @@ export class Parcels {
   }
 
   #learn(owner: ProxyOwner): void {
-    if (!this.#owners.get(owner.epoch)?.usable) this.#owners.set(owner.epoch, owner);
+    if (this.#owners.get(owner.epoch)?.usable) return;
+    for (const [epoch, known] of this.#owners) if (!known.usable) this.#owners.delete(epoch);
+    this.#owners.set(owner.epoch, owner);
   }
 }
 
@@ -220,7 +222,8 @@ function encode(value: unknown, root: string, found: Found[]): Uint8Array {
       const proxy = connection ? connection.end : object;
       const state = stateOf(proxy);
       if (!state) return undefined;
-      if (state.held.released) {
+      // A connection itself knows whether it can be sent.
+      if (state.held.released && !connection) {
         throw new ReleasedError(`Cannot send ${repr(proxy)}: it was released`);
       }
       const { env, address } = state.owner;
@@ -239,7 +242,9 @@ function encode(value: unknown, root: string, found: Found[]): Uint8Array {
 /** Why a value cannot be packed; undefined if it can. */
 export function problemOf(value: unknown, root: string): Error | undefined {
   try {
-    encode(value, root, []);
+    const found: Found[] = [];
+    encode(value, root, found);
+    for (const { connection } of found) connection?.assertMovable();
   } catch (error) {
     return error as Error;
   }

@@ -45,6 +45,8 @@ export interface ServerConfig {
   readonly initializer?: Initializer;
   /** The server outlives its starter. */
   readonly detached: boolean;
+  /** The directory of its name: it outlives a starter that has given it the name. */
+  readonly namedDirectory?: string;
 }
 
 /** What a server registers. */

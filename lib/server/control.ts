@@ -65,7 +65,7 @@ export interface DebugInfo {
   readonly uptime: number;
   /** The objects that a session, a name or a ticket holds. */
   readonly objects: readonly ObjectInfo[];
-  /** Counts by session: objects, receipts, running and waiting calls, iterators, grants and leases (`holdings`), output bytes. */
+  /** By session: the process id of its client, and counts: objects, receipts, running and waiting calls, iterators, grants and leases (`holdings`), output bytes. */
   readonly sessions: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Calls and milliseconds by `typeid.method`. */
   readonly methods: Readonly<Record<string, MethodStatistics>>;

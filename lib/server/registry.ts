@@ -129,7 +129,11 @@ export class Registry {
 
   /** One holder fewer; without any the entry lives only as long as other objects refer to it. */
   letGo(entry: Entry): void {
-    if (--entry.holders === 0) this.#held.delete(entry);
+    if (--entry.holders > 0) return;
+    this.#held.delete(entry);
+    const { unheld } = entry.definition;
+    // Not before the end of this turn: a spent ticket's object is just being credited to its session.
+    if (unheld) queueMicrotask(() => entry.holders === 0 && unheld(entry.referent as never));
   }
 
   /** The entries that somebody holds. */

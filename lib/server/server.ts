@@ -13,7 +13,7 @@ import { environmentOf } from "../environment.ts";
 import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
 import type { ErrorClass } from "../exceptions.ts";
 import { envelopeBytes, type Limits, maxTimeout } from "../limits.ts";
-import { authenticateServer } from "../wire/auth.ts";
+import { authenticateServer, type ClientHello } from "../wire/auth.ts";
 import { Connection } from "../wire/connection.ts";
 import type { serverMethods, Welcome } from "../wire/protocol.ts";
 import type { Serializer } from "../wire/serializer.ts";
@@ -48,6 +48,10 @@ export interface ListenOptions {
   readonly tls?: TlsOptions;
   /** The directory of the socket is to be made, and removed at the end. */
   readonly makeDirectory?: boolean;
+  /** Neither the listener nor who came to it keeps the process alive. */
+  readonly background?: boolean;
+  /** Runs when the server ends, while it still listens. */
+  readonly giveUpName?: () => void;
 }
 
 /** One server. */
@@ -64,6 +68,7 @@ export class ObjectServer implements SessionHost, ControlHost {
   readonly #halfOpen = new Set<Connection>();
   readonly #resolveClosed: (reason: Error) => void;
   #listener: Listener | undefined;
+  #giveUpName: (() => void) | undefined;
   #draining: Error | undefined;
   #nextSession = 1;
   #idle: ReturnType<typeof setTimeout> | undefined;
@@ -95,10 +100,16 @@ export class ObjectServer implements SessionHost, ControlHost {
     return this.#draining;
   }
 
-  /** Opens the listener; it keeps the process alive. */
-  async listen({ address, tls, makeDirectory }: ListenOptions): Promise<void> {
-    const accept = (transport: Transport) => this.accept(transport);
+  /** Opens the listener; it keeps the process alive, unless it is in the background. */
+  async listen(options: ListenOptions): Promise<void> {
+    const { address, tls, makeDirectory, background, giveUpName } = options;
+    const accept = (transport: Transport) => {
+      this.accept(transport);
+      if (background) transport.unref();
+    };
+    this.#giveUpName = giveUpName;
     this.#listener = await listen(address, { tls, makeDirectory, accept });
+    if (background) this.#listener.unref();
     const { address: at } = this.#listener;
     const { authkey, serializer } = this.#options;
     this.owner.address = at;
@@ -124,7 +135,7 @@ export class ObjectServer implements SessionHost, ControlHost {
         timeout: handshakeTimeout,
         epoch: this.owner.epoch,
       },
-      ({ maxMessageBytes }) => this.#openSession(connection, maxMessageBytes),
+      (client) => this.#openSession(connection, client),
     );
     if (this.#halfOpen.size > maxHalfOpenConnections) {
       const [oldest] = this.#halfOpen;
@@ -182,7 +193,7 @@ export class ObjectServer implements SessionHost, ControlHost {
     this.#draining = reason;
     debug("server ends", () => reason.message);
     if (this.#idle) clearTimeout(this.#idle);
-    const unlistened = this.#listener?.close().catch(warnOfLeftover);
+    const unlistened = this.#unlisten().catch(warnOfLeftover);
     for (const connection of this.#halfOpen) connection.close(reason);
     for (const session of this.sessions.values()) session.announceEnd(reason);
     this.owner.endWaiting(reason);
@@ -191,6 +202,15 @@ export class ObjectServer implements SessionHost, ControlHost {
     this.owner.clock.stop();
     await unlistened;
     this.#resolveClosed(reason);
+  }
+
+  /** All in one turn of the event loop: nobody connects in between. */
+  async #unlisten(): Promise<void> {
+    try {
+      this.#giveUpName?.();
+    } finally {
+      await this.#listener?.close();
+    }
   }
 
   /** Ends the sessions: when no call runs and when all is sent, or when the time is over. */
@@ -205,14 +225,14 @@ export class ObjectServer implements SessionHost, ControlHost {
     clearTimeout(timer);
   }
 
-  #openSession(connection: Connection, maxMessageBytes: number): Welcome {
+  #openSession(connection: Connection, client: ClientHello): Welcome {
     const { limits } = this;
     if (this.sessions.size >= limits.maxConnections) {
       throw new LimitExceededError(
         `The server has ${this.sessions.size} sessions (limit maxConnections): close some clients, or raise the limit`,
       );
     }
-    const session = new Session(`s${this.#nextSession++}`, this, connection, maxMessageBytes);
+    const session = new Session(`s${this.#nextSession++}`, this, connection, client);
     this.sessions.set(session.id, session);
     debug("session began", () => session.id);
     if (this.#idle) clearTimeout(this.#idle);

@@ -17,6 +17,7 @@ import {
   SerializeError,
 } from "../errors.ts";
 import { Handover, Holding, maxBatchBytes } from "../objects/handover.ts";
+import type { ClientHello } from "../wire/auth.ts";
 import type { Connection, Receiver } from "../wire/connection.ts";
 import type { Fields } from "../wire/frame.ts";
 import {
@@ -61,6 +62,7 @@ export class Session implements Receiver, CallOrigin {
   readonly id: string;
   readonly #host: SessionHost;
   readonly #connection: Connection;
+  readonly #pid: number | undefined;
   readonly #replies: Replies;
   readonly #handles = new Handles((value) => this.#replies.measure(value));
   readonly #running = new Map<number, RunningCall>();
@@ -69,11 +71,12 @@ export class Session implements Receiver, CallOrigin {
   #whenIdle: (() => void) | undefined;
 
   /** Opens the session over an authenticated connection. */
-  constructor(id: string, host: SessionHost, connection: Connection, maxPayloadBytes: number) {
+  constructor(id: string, host: SessionHost, connection: Connection, client: ClientHello) {
     this.id = id;
     this.#host = host;
     this.#connection = connection;
-    this.#replies = new Replies(host, connection, maxPayloadBytes);
+    this.#pid = client.pid;
+    this.#replies = new Replies(host, connection, client.maxMessageBytes);
   }
 
   /** The objects that the session holds, with the receipts of each. */
@@ -100,6 +103,7 @@ export class Session implements Receiver, CallOrigin {
   /** Counts what `debugInfo` tells of a session. */
   describe(): Record<string, number> {
     return {
+      ...(this.#pid === undefined ? {} : { pid: this.#pid }),
       objects: this.holds.size,
       receipts: this.#replies.receipts,
       running: this.#running.size - this.#waiters,

@@ -38,6 +38,8 @@ export interface Hello {
 export interface ClientHello {
   /** The most bytes of user value in one message to it. */
   readonly maxMessageBytes: number;
+  /** Its process, for whoever looks what the server does. */
+  readonly pid?: number | undefined;
 }
 
 /** What both ends bring to the handshake. */
@@ -110,6 +112,7 @@ export function authenticateClient<T>(
         nonce,
         proof: proof.toString("base64"),
         maxMessageBytes: hello.maxMessageBytes,
+        pid: hello.pid,
       });
       self.flush();
       return;
@@ -164,7 +167,10 @@ export function authenticateServer(
         );
       }
       const answer = prove(credentials.authkey, "server", nonce, own);
-      const told = welcome({ maxMessageBytes: count(proof, "maxMessageBytes") }, self);
+      const told = welcome({
+        maxMessageBytes: count(proof, "maxMessageBytes"),
+        pid: Number(proof["pid"]) || undefined,
+      }, self);
       writeBytes(self.output, Kind.Proven, answer);
       writeJson(self.output, Kind.Welcome, told);
     });

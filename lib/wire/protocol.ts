@@ -100,10 +100,10 @@ export const serverMethods = [
   "unpublish",
   "exportProxy",
   "importProxy",
-  "revokeTicket",
   "numberOfObjects",
   "debugInfo",
   "shutdown",
+  "revokeTicket",
 ] as const;
 
 /** Replies longer than this travel in pieces of this size. */

@@ -10,7 +10,7 @@
 
 import { lstatSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
 import { lstat, mkdir, readdir, unlink } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { currentUid } from "../runtime.ts";
@@ -74,6 +74,15 @@ async function removeAbandonedIn(parent: string): Promise<void> {
  */
 export async function makeSocketDirectory(directory: string): Promise<void> {
   const existed = await makeDirectory(directory);
+  await checkSocketDirectory(directory, existed);
+}
+
+/**
+ * Refuses a directory in which another user may have put a socket.
+ *
+ * @throws If it is not this user's, has not the mode 0700 or is a symbolic link.
+ */
+export async function checkSocketDirectory(directory: string, existed = true): Promise<void> {
   const found = await lstat(directory);
   const uid = currentUid();
   if (!found.isDirectory()) throw new Error(`"${directory}" is not a directory`);
@@ -155,7 +164,8 @@ function temporaryDirectory(): string {
   }
 }
 
-function randomName(): string {
+/** 16 hexadecimal digits. */
+export function randomName(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(8));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -197,18 +207,40 @@ function ignoreAbsent(error: unknown): undefined {
 }
 
 /** Whether somebody accepts at the path; a full backlog is somebody, a file left behind is not. */
-function answers(path: string): Promise<boolean> {
+export async function answers(path: string): Promise<boolean> {
+  try {
+    const socket = await reach({ path });
+    socket?.destroy();
+    return socket !== undefined;
+  } catch (error) {
+    if (isPassing(error)) return true;
+    throw error;
+  }
+}
+
+/** Whether somebody listens who is full, or ended in this moment: try again. */
+export function isPassing(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === "EAGAIN" || code === "ECONNRESET" || code === "EPIPE";
+}
+
+/** Connects to a listener; undefined if there is none. A local one answers or refuses at once. */
+export function reach(
+  where: { path: string } | { host: string; port: number },
+): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ path });
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on("error", (error: Error & { code?: string }) => {
-      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") return resolve(false);
-      if (error.code === "EAGAIN") return resolve(true);
+    const socket = connect(where);
+    const failed = (error: Error & { code?: string }) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") return resolve(undefined);
       reject(error);
+    };
+    socket.once("connect", () => {
+      socket.off("error", failed);
+      resolve(socket);
     });
+    socket.on("error", failed);
+    // From now on an error is followed by "close", which its user listens to.
+    socket.on("error", () => {});
   });
 }
 

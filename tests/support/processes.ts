@@ -1,0 +1,65 @@
+/**
+ * Processes of tests: functions and scripts of `fixtures/process/` in any runtime, and a manager in
+ * this process that they can reach. A few at a time: tests do not wait for each other.
+ *
+ * Above: the tests of processes. Below: runtimes.ts, the library.
+ *
+ * @module
+ */
+import { Manager } from "../../mod.ts";
+import { Process, type ProcessOptions } from "../../lib/process.ts";
+import { fixture, type RuntimeName, runtimePath } from "./runtimes.ts";
+
+/** The functions that tests run. */
+export const functions: URL = fixture("process/functions.ts");
+
+/** What the option `runtime` takes. */
+export function inRuntime(name: RuntimeName): { name: RuntimeName; path: string } {
+  return { name, path: runtimePath(name) };
+}
+
+/** Starts an exported function of the fixture. */
+export async function startFunction<R>(
+  name: string,
+  options: ProcessOptions = {},
+): Promise<Process<R>> {
+  const child = new Process<R>(functions, { export: name, startTimeout: 60_000, ...options });
+  await child.start();
+  return child;
+}
+
+/** Starts a script of the fixtures. */
+export async function startFixture(name: string, options: ProcessOptions = {}): Promise<Process> {
+  const child = new Process(fixture(`process/${name}`), { startTimeout: 60_000, ...options });
+  await child.start();
+  return child;
+}
+
+/** Gives a manager whose server is in this process. */
+export async function withManager<T>(use: (manager: Manager) => Promise<T>): Promise<T> {
+  const server = await Manager.serve();
+  const manager = await Manager.connect({ env: server.env });
+  try {
+    return await use(manager);
+  } finally {
+    await manager.close();
+    await server.close();
+  }
+}
+
+/** Makes of a test one that waits until few of the others of its file run. */
+export function aFew(atOnce: number): <T>(test: () => Promise<T>) => () => Promise<T> {
+  let free = atOnce;
+  const waiting: (() => void)[] = [];
+  return (test) => async () => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await test();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}
