@@ -36,7 +36,10 @@ export type {
   TypesOption,
 } from "./lib/manager/options.ts";
 export type { Limits } from "./lib/limits.ts";
+export type { PoolProxy, SharedMapOptions, SharedPoolOptions } from "./lib/process/pool_proxy.ts";
+export type { TaskOptions } from "./lib/process/pool_options.ts";
 export type { RuntimeOptions, ServerStdio } from "./lib/process/spawn.ts";
+export type { ActorClass, Task, TaskFunction, TaskSet } from "./lib/process/tasks.ts";
 export type { RuntimeName } from "./lib/runtime.ts";
 export type { TlsOptions } from "./lib/wire/transport.ts";
 export type { DebugInfo, GrantInfo, ObjectInfo } from "./lib/server/control.ts";

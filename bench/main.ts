@@ -14,7 +14,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import process from "node:process";
 import { type DictProxy, type LockProxy, Manager } from "../mod.ts";
 import { currentRuntime } from "../tests/support/runtimes.ts";
-import { type Contender, measure, ratio, type Times, undisturbed } from "./measure.ts";
+import { argument, type Contender, measure, ratio, type Times, undisturbed } from "./measure.ts";
 import { type Peer, startEcho, startPython, startRedis, startRival } from "./peers.ts";
 
 const warmUps = 10;
@@ -153,8 +153,7 @@ function runPinned(): number | undefined {
 }
 
 async function main(): Promise<void> {
-  const rounds = process.argv.find((argument) => argument.startsWith("--rounds="))?.slice(9);
-  const times = await run(Number(rounds ?? 40));
+  const times = await run(Number(argument("rounds") ?? 40));
   if (!process.argv.includes("--json")) return print(times);
   const microseconds = Object.fromEntries(
     [...times].map(([name, each]) => [name, undisturbed(each)]),

@@ -3,10 +3,18 @@
  * other cost three times as much when the system puts them on two sleeping cores; that is its doing,
  * not theirs, so their undisturbed times are compared: the best tenth of the rounds.
  *
- * Above: main.ts, peers.ts. Below: nothing.
+ * Above: main.ts, start.ts, pool.ts. Below: nothing.
  *
  * @module
  */
+
+import process from "node:process";
+
+/** What follows `--<name>=` on the command line. */
+export function argument(name: string): string | undefined {
+  const start = `--${name}=`;
+  return process.argv.find((word) => word.startsWith(start))?.slice(start.length);
+}
 
 /** Something that is measured. */
 export interface Contender {
@@ -42,6 +50,11 @@ export async function measure(
 /** The time that nine tenths of the rounds exceed. */
 export function undisturbed(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 10)]!;
+}
+
+/** The time that half of the rounds exceed. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 /** How many times the one takes of what the other takes; undefined if one of them was not measured. */

@@ -2,7 +2,7 @@
  * What the library is compared with: a bare socket and a rival for a lock always; redis and Python's
  * manager where they are installed. Each runs in a process of its own, over a Unix socket.
  *
- * Above: main.ts. Below: measure.ts, echo_server.ts, rival.ts.
+ * Above: main.ts, pool/peers.ts. Below: measure.ts, echo_server.ts, rival.ts.
  *
  * @module
  */
@@ -185,7 +185,7 @@ export async function startRival(manager: Manager, count: number): Promise<Peer>
 }
 
 /** Starts a program and waits until its stdout says that it is ready; undefined if it cannot or does not. */
-function started(
+export function started(
   command: string,
   args: string[],
   ready: RegExp,

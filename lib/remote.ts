@@ -41,6 +41,7 @@ import type {
 import type { SetProxy } from "./objects/set.ts";
 import type { BigIntTypecode, NumberTypecode } from "./objects/typecodes.ts";
 import type { ValueProxy } from "./objects/value.ts";
+import type { PoolProxy, SharedPoolOptions } from "./process/pool_proxy.ts";
 import type { NeverExposed, Referent, Typeid, TypeSet } from "./types.ts";
 
 /** What a method with `caller: true` gets as its last argument. */
@@ -379,4 +380,14 @@ export interface BuiltinCreators {
    * @throws {RangeError} The limit is below 1, or the interval not above 0.
    */
   rateLimiter(rate: RateLimit): Promise<RateLimiterProxy>;
+  /**
+   * Makes a pool of at most so many workers in the server, by default one for each of its processors.
+   * Its tasks are those that the server's starter named: `Manager.start({ tasks: [tasks] })`. The
+   * workers end when nobody has the pool any more, and with the server. Python: `Pool` of a manager.
+   *
+   * @throws {RangeError} `workers` is no integer of 1 or more.
+   * @throws {TypeError} An option is none.
+   * @throws {NotExposedError} The server's starter named no `tasks`.
+   */
+  pool(workers?: number, options?: SharedPoolOptions): Promise<PoolProxy>;
 }

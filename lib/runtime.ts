@@ -373,3 +373,9 @@ export async function holdSocket(path: string): Promise<() => void> {
     server.close();
   };
 }
+
+/** This process's stderr if somebody sees it on a terminal whose cursor can be moved. */
+export function stderrTerminal(): NodeJS.WriteStream | undefined {
+  const { stderr } = process;
+  return stderr.isTTY === true && environment("TERM") !== "dumb" ? stderr : undefined;
+}

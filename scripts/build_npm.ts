@@ -75,9 +75,18 @@ async function removeSources(folder: string): Promise<void> {
   }
 }
 
+/** Progress bars are for whoever installs their package: a peer, which npm does not fetch by itself. */
 async function addFields(path: string): Promise<void> {
   const packed = JSON.parse(await Deno.readTextFile(path));
-  const fields = { ...packed, ...extraFields, bin: { referent: "./lib/cli.js" } };
+  const { "cli-progress": progress, ...dependencies } = packed.dependencies;
+  const fields = {
+    ...packed,
+    ...extraFields,
+    bin: { referent: "./lib/cli.js" },
+    dependencies,
+    peerDependencies: { "cli-progress": progress },
+    peerDependenciesMeta: { "cli-progress": { optional: true } },
+  };
   await Deno.writeTextFile(path, JSON.stringify(fields, null, 2) + "\n");
 }
 

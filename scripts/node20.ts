@@ -4,7 +4,7 @@
  *
  * ```text
  * <temporary folder>/package.json mod.js lib/   the package, as built
- *                    node_modules/              its dependency
+ *                    node_modules/              its dependency, and the optional one
  *                    tests/ examples/           compiled; other files of theirs are copied
  *                    docs/ *.md                 the documents that tests read
  * ```
@@ -24,6 +24,9 @@ export async function layOutForNode20(tools: Tools, packageFolder: string): Prom
     await Deno.realPath(`${root}/node_modules/@msgpack/msgpack`),
     `${folder}/node_modules/@msgpack/msgpack`,
   );
+  // A link, so that its own dependencies are found where it stands.
+  const progress = await Deno.realPath(`${root}/node_modules/cli-progress`);
+  await Deno.symlink(progress, `${folder}/node_modules/cli-progress`);
   await compile(tools, folder);
   const source = (path: string) => path.endsWith(".ts") || path === `${root}/tests/types`;
   for (const name of ["tests", "examples", "docs"]) {

@@ -37,7 +37,8 @@ export interface Tools {
 export async function setUp(): Promise<Tools> {
   await npmCi(`${root}/tools`, "Bun, Node 26, TypeScript and the package checkers");
   await link(Deno.execPath(), `${modules}/.bin/deno`);
-  if (!await exists(`${root}/node_modules/@msgpack/msgpack/package.json`)) {
+  for (const name of ["@msgpack/msgpack", "cli-progress"]) {
+    if (await exists(`${root}/node_modules/${name}/package.json`)) continue;
     await must(Deno.execPath(), ["install", "--quiet"], root);
   }
   return {

@@ -35,7 +35,11 @@ interface Block {
 }
 
 const root = new URL("../", import.meta.url);
-const library = moduleUrl(new URL("mod.ts", root)).href;
+/** The entry points, as documents name them. */
+const library = [
+  ["@referent/manager", moduleUrl(new URL("mod.ts", root)).href],
+  ["@referent/manager/process", moduleUrl(new URL("lib/process.ts", root)).href],
+] as const;
 const documents = documentPaths().map((path) => ({ path, blocks: blocksOf(path) }));
 
 test("documents hold code to run", () => {
@@ -157,7 +161,10 @@ function layOut(folder: string, blocks: Block[]): URL {
 }
 
 function withLibrary(code: string): string {
-  return code.replaceAll('"@referent/manager"', JSON.stringify(library));
+  return library.reduce(
+    (text, [name, url]) => text.replaceAll(`"${name}"`, JSON.stringify(url)),
+    code,
+  );
 }
 
 /** What is behind each `console.log`; undefined if one of them has nothing behind it. */

@@ -4,15 +4,17 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { runScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
+import { eventually } from "./support/events.ts";
 import { currentRuntime } from "./support/runtimes.ts";
 
 const folder = new URL("../examples/", import.meta.url);
 const examples = readdirSync(folder).filter((name) => /^\d\d_/.test(name)).sort();
-
 test("examples are numbered from 01 on, without a gap", () => {
   const numbers = examples.map((name) => Number(name.slice(0, 2)));
   assert.deepEqual(numbers, examples.map((_, index) => index + 1));
@@ -23,7 +25,7 @@ for (const name of examples) {
   test(`examples/${name} prints what it says`, async () => {
     const script = new URL(name, folder);
     const expected = promisedOutput(name, readFileSync(script, "utf8"));
-    assert.equal(withoutAddresses(await runScript(currentRuntime, script)), expected);
+    assert.equal(withoutAddresses(await printedBy(script)), expected);
   });
 }
 
@@ -45,6 +47,30 @@ if (currentRuntime === "deno") {
 }
 
 test("leaves nothing behind", assertClean);
+
+/**
+ * Runs an example. Its named managers live in a folder of their own, where they meet no other's of the
+ * same name, and leave nothing in there.
+ */
+async function printedBy(script: URL): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "referent-examples-"));
+  const env = { REFERENT_DIR: folder };
+  try {
+    return await runScript(currentRuntime, script, { env });
+  } finally {
+    await eventually(`${folder} is empty`, () => removed(folder));
+  }
+}
+
+/** Removes a folder that is empty; whether it is gone. */
+function removed(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    return (error as { code?: unknown }).code === "ENOENT"; // the managers removed it
+  }
+}
 
 /** The comment at the end of an example, which begins with "Prints:". */
 function promisedOutput(name: string, source: string): string {

@@ -54,7 +54,7 @@ async function serving(options: ServeOptions, body: (server: Server) => Promise<
 }
 
 const refused: Record<Entry, string[]> = {
-  start: ["env", "tasks", "nonsense"],
+  start: ["env", "nonsense"],
   connect: [
     ...["builtins", "shutdownTimeout", "idleTimeout", "detached", "initializer", "runtime"],
     ...["permissions", "stdio", "tasks", "nonsense"],
@@ -538,6 +538,15 @@ void test("connect() refuses by name an option that the shared client was not ma
     await first.close();
     await second.list();
     await second.close();
+  });
+});
+
+void test("connect({ env }) with another authkey is refused, also where this thread is connected", async () => {
+  await serving({}, async (server) => {
+    const first = await Manager.connect({ env: server.env });
+    const guessed = { ...server.env, REFERENT_AUTHKEY: "what somebody has guessed" };
+    await assert.rejects(Manager.connect({ env: guessed }), { message: /"authkey"/ });
+    await first.close();
   });
 });
 

@@ -17,7 +17,8 @@ import {
   SerializeError,
   TimeoutError,
 } from "../mod.ts";
-import { type Connection, Pipe, Process, type ProcessOptions } from "../lib/process.ts";
+import { type Connection, Pipe, Pool, Process, type ProcessOptions } from "../lib/process.ts";
+import { tasks } from "./fixtures/pipe/tasks.ts";
 import type { WaitingCaller } from "../lib/objects/waiting.ts";
 import { Ledger } from "../lib/objects/ledger.ts";
 import type { PipeConnection } from "../lib/process/connection.ts";
@@ -63,6 +64,25 @@ async function drain<R>(connection: Connection<never, R>): Promise<R[]> {
   const received: R[] = [];
   while (await connection.poll()) received.push(await connection.receive());
   return received;
+}
+
+/** Sends numbers, and in place of every third a connection, whose other end goes into `others`. */
+async function sendUntilRefused(
+  connection: Connection<Connection<never> | number, unknown>,
+  others: Connection<never>[],
+): Promise<never> {
+  for (let i = 0;; i++) {
+    if (i % 3 > 0) {
+      await connection.send(i);
+      continue;
+    }
+    const [mine, theirs] = await Pipe<never>();
+    others.push(mine);
+    await connection.send(theirs).catch(async (error) => {
+      await theirs.close(); // it was not accepted, so it is ours
+      throw error;
+    });
+  }
 }
 
 test("Pipe() carries values in both directions, in the order of the calls, awaited or not", async () => {
@@ -436,6 +456,26 @@ test("kill -9 of a process with an unread connection is an end of file for its o
   await closeAll(a, d);
 });
 
+test("kill -9 at any moment is an end of file, also of every connection that is under way", async () => {
+  for (let round = 0; round < 6; round++) {
+    const [a, b] = await Pipe<Connection<never> | number>({ maxSize: 1 + round % 3 });
+    const child = await start("echo", [b]);
+    const others: Connection<never>[] = [];
+    const over = assert.rejects(sendUntilRefused(a, others), otherEndClosed);
+    if (round === 0) child.kill();
+    let received = 0;
+    for await (const value of a) {
+      if (typeof value === "number") assert.equal(value, received);
+      else await value.close();
+      if (++received === round * 4) child.kill();
+    }
+    await over;
+    for (const other of others) await assert.rejects(other.receive(), endOfFile);
+    await closeAll(a, ...others);
+    await assert.rejects(child.join(), ProcessError);
+  }
+});
+
 test("an end whose process ends without a word is an end of file", async () => {
   const [a, b] = await Pipe<unknown>();
   const child = await start("exit", [b]);
@@ -469,6 +509,34 @@ test("an end goes on to a third process, with what was not read yet", async () =
   await back.close();
   await receiver.join();
   await closeAll(a, d);
+});
+
+test("an end goes into the arguments of a task of a pool", async () => {
+  const pool = new Pool(1, currentRuntime === "deno" ? { permissions: "all" } : {});
+  const [a, b] = await Pipe<string>();
+  const reply = pool.apply(tasks.greet, [b]);
+  assert.equal(await a.receive(), "hello");
+  await a.send("and you");
+  assert.equal(await reply, "and you");
+  await assert.rejects(a.receive(), endOfFile);
+  await a.close();
+  await pool.terminate();
+});
+
+test("an end whose task never ran is an end of file", async () => {
+  const pool = new Pool(1, currentRuntime === "deno" ? { permissions: "all" } : {});
+  const [a, b] = await Pipe<string>();
+  const [c, d] = await Pipe<string>();
+  const first = assert.rejects(pool.apply(tasks.greet, [b]));
+  assert.equal(await a.receive(), "hello");
+  const second = assert.rejects(pool.apply(tasks.greet, [d]));
+  await pool.terminate();
+  await first;
+  await second;
+  await assert.rejects(a.receive(), endOfFile);
+  // What was never packed was never given away.
+  if (d.closed) await assert.rejects(c.receive(), endOfFile);
+  await closeAll(a, c, d);
 });
 
 test("a message keeps the shared objects in it when its sender is gone", async () => {

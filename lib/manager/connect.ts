@@ -128,8 +128,10 @@ async function shareClient(
 ): Promise<Joined> {
   const { address } = access;
   const existing = thread.sharedClients.get(address);
-  if (existing) refuseOtherOptions(address, options, existing.options);
-  const shared = existing ?? newSharedClient(access, settings, options);
+  // Whoever has not the key does not get in by another's client.
+  const wanted = { ...options, authkey: access.authkey };
+  if (existing) refuseOtherOptions(address, wanted, existing.options);
+  const shared = existing ?? newSharedClient(access, settings, wanted);
   shared.users++;
   try {
     const client = await shared.client;

@@ -65,8 +65,6 @@ export const retryDelay = 10;
 
 /** Nobody else leads until it ends. */
 export interface Leadership {
-  /** The name of the lock in the directory. */
-  readonly lock: string;
   /** Lets the others go on. */
   resign(): void;
 }
@@ -134,7 +132,6 @@ async function enter(directory: string, number: number): Promise<Leadership | un
     rmSync(draft, { force: true });
   }
   return {
-    lock: `lock.${number}`,
     resign() {
       rmSync(path, { force: true });
       close();

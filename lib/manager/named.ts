@@ -36,7 +36,7 @@ import {
   reach,
 } from "../wire/socket_directory.ts";
 import { parseAddress } from "../wire/transport.ts";
-import { contend, Deadline, type Leadership } from "./election.ts";
+import { contend, Deadline } from "./election.ts";
 
 /** Milliseconds that giving a name may take; somebody else may be starting a server for it. */
 const registerTimeout = 10_000;
@@ -60,7 +60,7 @@ export interface NamedManager {
  * @throws {TypeError} If that is no name.
  */
 export function namedDirectory(name: string): string {
-  if (typeof name !== "string" || !/^[A-Za-z0-9._-]{1,64}$/.test(name) || /^\.\.?$/.test(name)) {
+  if (!isName(name)) {
     throw new TypeError(
       `The name of a manager is made of 1 to 64 letters, digits, ".", "_" and "-", got "${
         String(name)
@@ -70,6 +70,10 @@ export function namedDirectory(name: string): string {
   const directory = join(baseDirectory(), name);
   checkSocketPath(newNamedSocket(directory));
   return directory;
+}
+
+function isName(name: unknown): boolean {
+  return typeof name === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(name) && !/^\.\.?$/.test(name);
 }
 
 /** Makes the directory, and the one that all are in, or checks those that are there. */
@@ -111,7 +115,7 @@ export async function listNamed(): Promise<NamedManager[]> {
   const base = baseDirectory();
   try {
     await checkSocketDirectory(base);
-    const found = await Promise.all((await readdir(base)).sort().map(look));
+    const found = await Promise.all((await readdir(base)).sort().map((name) => look(base, name)));
     return found.filter((manager) => manager !== undefined);
   } catch (error) {
     if (isAbsent(error)) return [];
@@ -165,23 +169,33 @@ export async function settle<T>(
   directory: string,
   deadline: Deadline,
   find: () => Promise<T | Missing>,
-  make: (leadership: Leadership) => Promise<T | Missing>,
+  make: () => Promise<T | Missing>,
 ): Promise<T> {
   for (;;) {
     await makeNamedDirectory(directory);
-    const found = await find();
-    if (found) return found;
-    if (deadline.rest === 0) throw deadline.error(`the server ended as soon as it was found`);
-    const leadership = await contend(directory, deadline);
-    if (!leadership) continue;
     try {
-      // Somebody may have made it before this one came to lead.
-      const made = await find() || await make(leadership);
-      if (made) return made;
+      const found = await find() || await lead(directory, deadline, find, make);
+      if (found) return found;
     } finally {
-      leadership.resign();
       removeNamedDirectory(directory);
     }
+    if (deadline.rest === 0) throw deadline.error("the server ends as soon as it is found");
+  }
+}
+
+async function lead<T>(
+  directory: string,
+  deadline: Deadline,
+  find: () => Promise<T | Missing>,
+  make: () => Promise<T | Missing>,
+): Promise<T | Missing> {
+  const leadership = await contend(directory, deadline);
+  if (!leadership) return undefined;
+  try {
+    // Somebody may have made it before this one came to lead.
+    return await find() || await make();
+  } finally {
+    leadership.resign();
   }
 }
 
@@ -256,9 +270,10 @@ async function serverSockets(directory: string): Promise<string[]> {
   return names.filter((name) => name.startsWith("s-")).map((name) => join(directory, name));
 }
 
-async function look(name: string): Promise<NamedManager | undefined> {
+async function look(base: string, name: string): Promise<NamedManager | undefined> {
+  if (!isName(name)) return undefined;
+  const directory = join(base, name);
   try {
-    const directory = namedDirectory(name);
     await checkNamedDirectory(directory);
     const keyFile = readKeyFile(namedKeyFile(directory));
     if (keyFile === undefined) return undefined;
@@ -271,7 +286,7 @@ async function look(name: string): Promise<NamedManager | undefined> {
       return { name, address, pid, alive: true, problem: (error as Error).message };
     }
   } catch (error) {
-    if (error instanceof TypeError || isAbsent(error)) return undefined;
+    if (isAbsent(error)) return undefined;
     return { name, alive: false, problem: (error as Error).message };
   }
 }
@@ -320,7 +335,7 @@ function unfit(error: unknown, directory: string): Error {
 
 /** The flags of a Deno program that opens managers. */
 export function permissionCure(base: string): string {
-  return `\nRun the program with --allow-net --allow-read=${base} --allow-write=${base} --allow-env=REFERENT_DIR --allow-sys=uid; to start one takes --allow-run and --allow-env as well`;
+  return `\nRun the program with --allow-net --allow-read=${base} --allow-write=${base} --allow-sys=uid --allow-env=REFERENT_DIR; to start a manager, also with --allow-run, and --allow-env without a list`;
 }
 
 function isAbsent(error: unknown): boolean {

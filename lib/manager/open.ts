@@ -16,7 +16,7 @@ import { register } from "../server/config.ts";
 import { typesOf } from "../types.ts";
 import { authkeyBytes, authkeyText, randomAuthkey } from "../wire/auth.ts";
 import { writeKeyFile } from "../wire/key_file.ts";
-import { namedKeyFile, newNamedSocket, removeNamedDirectory } from "../wire/named_directory.ts";
+import { namedKeyFile, newNamedSocket } from "../wire/named_directory.ts";
 import { protocolVersion } from "../wire/protocol.ts";
 import { messagePack } from "../wire/serializer.ts";
 import { SocketTransport } from "../wire/socket.ts";
@@ -54,7 +54,6 @@ export async function open(name: string, options: OpenOptions = {}): Promise<Man
     const client = await opening.run();
     return new ManagerFacade({ client, leave: () => client.close(), disposal: "close" });
   } catch (error) {
-    removeNamedDirectory(directory);
     throw withFlags(error, directory);
   }
 }

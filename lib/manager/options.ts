@@ -10,6 +10,7 @@
 import type { Limits } from "../limits.ts";
 import type { Initializer } from "../server/config.ts";
 import type { RuntimeOptions, ServerStdio } from "../process/spawn.ts";
+import { TaskSet } from "../process/tasks.ts";
 import type { TypeSet } from "../types.ts";
 import type { Serializer } from "../wire/serializer.ts";
 import type { TlsOptions } from "../wire/transport.ts";
@@ -50,6 +51,11 @@ export interface HostOptions {
   idleTimeout?: number;
   /** Runs once in the server before it listens. */
   initializer?: Initializer;
+  /**
+   * The tasks that `manager.pool()` may run: what `defineTasks` returned, or an array of it. Workers
+   * import their modules, the server never does, and no client can name others. Default: none.
+   */
+  tasks?: TaskSet | readonly TaskSet[];
 }
 
 /** Options of everything that gives a client. */
@@ -75,7 +81,7 @@ export interface StartOptions<S extends TypesOption = TypesOption>
 
 /**
  * Options of `Manager.open`. Those of the server count only for who starts it: `limits`, as of the
- * server, `builtins`, `shutdownTimeout`, `initializer`, `runtime`, `permissions` and `idleTimeout`,
+ * server, `builtins`, `shutdownTimeout`, `initializer`, `tasks`, `runtime`, `permissions` and `idleTimeout`,
  * which is 60 000 by default.
  */
 export interface OpenOptions<S extends TypesOption = TypesOption>
@@ -106,11 +112,11 @@ export interface LocalOptions<S extends TypesOption = TypesOption>
   extends
     CommonOptions<S>,
     ClientSideOptions,
-    Pick<HostOptions, "builtins" | "initializer" | "shutdownTimeout"> {}
+    Pick<HostOptions, "builtins" | "initializer" | "shutdownTimeout" | "tasks"> {}
 
 const common = ["types", "serializer", "limits"] as const;
 const addressing = ["address", "authkey", "tls"] as const;
-const hosting = ["builtins", "shutdownTimeout", "idleTimeout", "initializer"] as const;
+const hosting = ["builtins", "shutdownTimeout", "idleTimeout", "initializer", "tasks"] as const;
 
 const honoured = {
   start: [
@@ -127,7 +133,7 @@ const honoured = {
   open: [...common, ...hosting, "callTimeout", "startTimeout", "runtime", "permissions"],
   connect: [...common, ...addressing, "callTimeout", "startTimeout", "env"],
   serve: [...common, ...addressing, ...hosting],
-  local: [...common, "builtins", "shutdownTimeout", "initializer", "callTimeout"],
+  local: [...common, "builtins", "shutdownTimeout", "initializer", "tasks", "callTimeout"],
 } as const;
 
 const milliseconds = ["callTimeout", "startTimeout", "shutdownTimeout", "idleTimeout"] as const;
@@ -149,6 +155,9 @@ const takes: Readonly<Record<string, readonly [what: string, fits: (value: unkno
     }],
     limits: ["an object of limits by name", isObject],
     tls: ["an object { cert, key, ca, servername }", isObject],
+    tasks: ["what defineTasks() gave, or an array of it", (value) => {
+      return [value].flat().every((set) => TaskSet.is(set));
+    }],
     env: ["an object of variables, such as a manager's `env`", isObject],
     initializer: [
       '{ module, export, args }, module a URL such as import.meta.resolve("./setup.ts")',

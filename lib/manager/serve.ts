@@ -20,6 +20,8 @@ import {
   type ServeOptions,
 } from "./options.ts";
 import { thread } from "../process/child.ts";
+import { SharedPools } from "../process/shared_pools.ts";
+import { taskModules } from "./tasks.ts";
 import { initialize, register } from "../server/config.ts";
 import { ObjectServer } from "../server/server.ts";
 import { typesOf } from "../types.ts";
@@ -105,14 +107,18 @@ async function makeServer(
   options: CommonOptions & HostOptions,
   authkey: Uint8Array,
 ): Promise<ObjectServer> {
-  const registration = register(typesOf(options.types), options.builtins ?? true);
+  const pools = new SharedPools({ tasks: taskModules(options.tasks) }, () => server.owner);
+  const types = typesOf(options.types);
+  const registration = register(types, options.builtins ?? true, pools.definition);
   await initialize(options.initializer);
-  return new ObjectServer({
+  const server: ObjectServer = new ObjectServer({
     ...registration,
+    endWorkers: () => pools.end(),
     authkey,
     serializer: options.serializer ?? messagePack,
     limits: resolveLimits(options.limits),
     shutdownTimeout: options.shutdownTimeout ?? defaultGrace,
     idleTimeout: options.idleTimeout,
   });
+  return server;
 }

@@ -12,6 +12,7 @@ import { ProcessError } from "../errors.ts";
 import { ManagerFacade } from "./facade.ts";
 import type { Access } from "../environment.ts";
 import { defaultStartTimeout, openClient } from "./connect.ts";
+import { taskModules, withWorkers } from "./tasks.ts";
 import { maxTimeout, resolveLimits } from "../limits.ts";
 import { checkOptions, defaultGrace, type StartOptions } from "./options.ts";
 import { thread } from "../process/child.ts";
@@ -105,6 +106,8 @@ export function configOf(options: StartOptions, types: Types, access: Access): S
     shutdownTimeout: Math.min(options.shutdownTimeout ?? defaultGrace, maxTimeout),
     idleTimeout: options.idleTimeout === Infinity ? undefined : options.idleTimeout,
     initializer: options.initializer,
+    tasks: taskModules(options.tasks),
+    workerPermissions: options.permissions,
     detached: options.detached ?? false,
   };
 }
@@ -124,7 +127,7 @@ export async function spawn(
   try {
     const child = await spawnServer({
       runtime: options.runtime,
-      permissions: options.permissions,
+      permissions: config.tasks.length === 0 ? options.permissions : withWorkers(options),
       stdio: options.stdio,
       detached: options.detached,
       logFile: log,

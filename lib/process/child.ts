@@ -11,6 +11,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Client } from "../client/client.ts";
 import type { ConnectOptions } from "../manager/options.ts";
 import type { ObjectServer } from "../server/server.ts";
+import type { ProgressBars } from "./progress.ts";
 
 /** A client that several managers of this thread use. */
 export interface SharedClient {
@@ -33,10 +34,17 @@ export const thread: {
   listening: boolean;
   /** Of a child of a `Process` or a `Pool`: how it joins its manager. */
   environment: Readonly<Record<string, string>> | undefined;
+  /**
+   * Of a worker, or of a child that runs a function: what runs outside of a task is the import of a
+   * module, which must not start children that import it, too. Undefined until that is known.
+   */
+  importsOnly: boolean | undefined;
   /** Of a script of a `Process`: its arguments. */
   processArgs: (() => Promise<unknown>) | undefined;
   /** Close the pipes that this thread made and nobody has closed. */
   openPipes: Set<() => void> | undefined;
+  /** The progress bars on this process's stderr, whichever pools they are of. */
+  progressBars: ProgressBars | undefined;
   /** Tells the running task that nobody waits for it any more. */
   readonly taskSignals: AsyncLocalStorage<AbortSignal>;
   /** By address. */
@@ -47,8 +55,10 @@ export const thread: {
 } = {
   listening: false,
   environment: undefined,
+  importsOnly: undefined,
   processArgs: undefined,
   openPipes: undefined,
+  progressBars: undefined,
   taskSignals: new AsyncLocalStorage(),
   sharedClients: new Map(),
   memoryServers: new Map(),

@@ -7,15 +7,17 @@
  * @module
  */
 
-import type { Client } from "../client/client.ts";
+import { WorkerLostError } from "../errors.ts";
 import { defaultStartTimeout } from "../manager/connect.ts";
+import type { ProxyOwner } from "../proxy.ts";
 import type { RuntimeName } from "../runtime.ts";
+import { LocalOwner } from "../server/local.ts";
 import type { Chunk } from "./job.ts";
 import { Parcels } from "./parcel.ts";
 import type { PoolOptions } from "./pool_options.ts";
 import { clientOf } from "./process.ts";
 import type { RuntimeOptions } from "./runtime_command.ts";
-import { TaskSet } from "./tasks.ts";
+import { type Task, TaskSet } from "./tasks.ts";
 import { Worker } from "./worker.ts";
 
 /** What a pool is told. */
@@ -31,39 +33,66 @@ export class Crew {
   readonly #size: number;
   readonly #options: PoolOptions;
   readonly #events: CrewEvents;
-  readonly #client: Client | undefined;
+  readonly #owner: ProxyOwner | undefined;
   readonly #parcels: Parcels;
   readonly #runtimes: readonly (RuntimeName | RuntimeOptions | undefined)[];
-  /** URLs of the modules that workers are to know. */
-  readonly #modules: Set<string>;
+  /** URLs of the modules that workers are to know: those of the options, and of calls. */
+  readonly #initialModules: ReadonlySet<string>;
+  #modules: Set<string>;
   readonly #workers = new Set<Worker>();
   readonly #idle: Worker[] = [];
   /** Workers that come, and that go. */
   readonly #starting = new Set<Promise<Worker>>();
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #leaving = new Set<Promise<unknown>>();
   #started = 0;
+  #finishing = false;
   #killed = false;
+  /** Ends workers that come. */
+  readonly #abort = new AbortController();
+  /** Wake those who wait for a worker. */
+  #waiting: (() => void)[] = [];
 
   constructor(size: number, options: PoolOptions, events: CrewEvents) {
     this.#size = size;
     this.#options = { ...options };
     this.#events = events;
-    this.#client = options.manager && clientOf(options.manager);
-    this.#parcels = new Parcels(this.#client);
+    this.#owner = options.manager && ownerOf(options.manager);
+    this.#parcels = new Parcels(this.#owner);
     this.#runtimes = [options.runtime].flat();
-    this.#modules = new Set([options.tasks ?? []].flat().map(TaskSet.moduleOf));
-    if (options.initializer) this.#modules.add(options.initializer.module);
+    const modules = [options.tasks ?? []].flat().map(TaskSet.moduleOf);
+    if (options.initializer) modules.push(options.initializer.module);
+    this.#initialModules = new Set(modules);
+    this.#modules = new Set(modules);
   }
 
-  /** An idle worker for a task of the module; if there is none, up to `wanted` more are started. */
-  idle(module: string, wanted: number): Worker | undefined {
+  /** Workers that start from now on can import the module. */
+  learn(module: string): void {
     this.#modules.add(module);
-    const fitting = this.#idle.find((worker) => worker.canImport(module));
+  }
+
+  /** Whether a worker has nothing to do. */
+  get hasIdle(): boolean {
+    return this.#idle.length > 0;
+  }
+
+  /**
+   * An idle worker that is good for so many runs of the task. Where others are idle, one of these makes
+   * room for a new one.
+   */
+  idle({ module, name }: Task, need: number): Worker | undefined {
+    const fits = (worker: Worker) => worker.canImport(module) && worker.capacity >= need;
+    const fitting = this.#idle.find(fits);
     if (fitting) return fitting;
-    // A Deno worker cannot load a module that was not known when it started: another takes its place.
+    this.#refuseIfUnknown(module, name);
     const replaceable = this.#idle.find(({ actors }) => actors === 0);
     if (replaceable) this.#leave(replaceable, replaceable.finish());
-    this.#start(wanted);
+  }
+
+  /** Starts workers until, of all that there may be, so many have nothing to do. */
+  staff(wanted: number): void {
+    const busy = this.#workers.size - this.#idle.length;
+    const target = Math.min(this.#size, busy + wanted);
+    while (this.count < target) this.#startOne().catch(() => {}); // the pool is told
   }
 
   /** The worker is busy from now on. */
@@ -74,24 +103,48 @@ export class Crew {
 
   /** The worker is idle again, or has done enough, or is lost. */
   release(worker: Worker): void {
-    if (!this.#workers.has(worker)) return;
-    const { maxTasksPerChild = Infinity } = this.#options;
-    const spent = worker.tasks >= maxTasksPerChild && worker.actors === 0;
-    if (spent) this.#leave(worker, worker.finish());
-    else this.#idle.push(worker);
+    if (this.#workers.has(worker)) this.#rest(worker);
+    this.#notify();
   }
 
-  /** The worker with the fewest actors, or a new one while there is room. */
-  async forActor(module: string): Promise<Worker> {
-    this.#modules.add(module);
-    if (this.#workers.size + this.#starting.size < this.#size) return await this.#startOne();
-    if (this.#workers.size === 0) await Promise.race(this.#starting);
+  /** The worker with the fewest actors, or a new one while there is room; it has one more now. */
+  async forActor({ module, name }: Task): Promise<Worker> {
+    for (;;) {
+      this.learn(module);
+      if (this.#killed) {
+        throw new WorkerLostError(`Cannot make "${name}": its pool was terminated`);
+      }
+      const worker = this.#fewestActors(module) ??
+        (this.count < this.#size ? await this.#startOne() : undefined);
+      if (worker) {
+        worker.actors++;
+        return worker;
+      }
+      this.#refuseIfUnknown(module, name);
+      const replaceable = this.#idle.find(({ actors }) => actors === 0);
+      if (replaceable) this.#leave(replaceable, replaceable.finish());
+      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** Undefined if a new worker would have fewer, or one that comes. */
+  #fewestActors(module: string): Worker | undefined {
     // One whose task was cancelled may be killed soon.
     const lasting = [...this.#workers].filter((worker) =>
       !worker.cancelling && worker.canImport(module)
     );
     const [fewest] = lasting.sort((a, b) => a.actors - b.actors);
-    return fewest ?? await this.#startOne();
+    const newOnes = this.count < this.#size || this.#starting.size > 0;
+    return newOnes && fewest?.actors !== 0 ? undefined : fewest;
+  }
+
+  /** No worker will ever be able to run what is asked for if all have actors and none knows the module. */
+  #refuseIfUnknown(module: string, name: string): void {
+    const stays = (worker: Worker) => worker.actors > 0 && !worker.canImport(module);
+    if (this.#workers.size < this.#size || ![...this.#workers].every(stays)) return;
+    throw new TypeError(
+      `Cannot run "${name}": the module "${module}" was not known when these workers started, which Deno needs, and their actors keep them; name its tasks in the option "tasks" of the pool`,
+    );
   }
 
   /** Nobody waits for the chunk any more. */
@@ -99,15 +152,23 @@ export class Crew {
     for (const worker of this.#workers) worker.cancel(chunk);
   }
 
-  /** Lets all end in order. */
+  /** Lets all end in order: as soon as they have nothing to do. */
   finish(): void {
-    for (const worker of [...this.#workers]) this.#leave(worker, worker.finish());
+    this.#finishing = true;
+    for (const worker of [...this.#idle]) this.#leave(worker, worker.finish());
   }
 
   /** Ends all at once, those that come, too. */
   kill(): void {
     this.#killed = true;
+    this.#abort.abort();
+    this.#notify();
     for (const worker of [...this.#workers]) this.#leave(worker, worker.kill());
+  }
+
+  /** How many there are, those that come included. */
+  get count(): number {
+    return this.#workers.size + this.#starting.size;
   }
 
   /** Resolves when there are none any more. */
@@ -120,46 +181,58 @@ export class Crew {
     }
   }
 
-  #start(wanted: number): void {
-    const busy = this.#workers.size - this.#idle.length;
-    const target = Math.min(this.#size, busy + wanted);
-    while (this.#workers.size + this.#starting.size < target) {
-      this.#startOne().catch(() => {}); // the pool is told
-    }
-  }
-
   #startOne(): Promise<Worker> {
     const { permissions, threads = false, initializer, startTimeout } = this.#options;
     const started = Worker.start({
-      client: this.#client,
+      owner: this.#owner,
       runtime: this.#runtimes[this.#started++ % this.#runtimes.length],
       permissions,
       thread: threads,
       modules: [...this.#modules],
       initializer,
       startTimeout: startTimeout ?? defaultStartTimeout,
+      maxTasks: this.#options.maxTasksPerChild ?? Infinity,
+      signal: this.#abort.signal,
     }, this.#parcels);
     this.#starting.add(started);
-    started.then((worker) => this.#arrive(worker), (error) => this.#events.failed(error))
+    started.then((worker) => this.#arrive(worker), (error) => this.#fail(error))
       .finally(() => {
         this.#starting.delete(started);
-        this.#events.free();
+        this.#notify();
       });
     return started;
   }
 
   #arrive(worker: Worker): void {
     this.#workers.add(worker);
-    worker.exited.then(() => {
-      this.#forget(worker);
-      this.#events.free();
+    worker.lost.then(() => {
+      this.#leave(worker, worker.exited);
+      this.#notify();
     });
     if (this.#killed) this.#leave(worker, worker.kill());
+    else this.#rest(worker);
+  }
+
+  #rest(worker: Worker): void {
+    if (this.#finishing || worker.capacity <= 0) this.#leave(worker, worker.finish());
     else this.#idle.push(worker);
   }
 
+  #fail(error: unknown): void {
+    // A module that cannot be imported is not to end the workers of later calls.
+    this.#modules = new Set(this.#initialModules);
+    this.#events.failed(error);
+  }
+
+  #notify(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+    this.#events.free();
+  }
+
   /** The worker ends: it gets nothing more. */
-  #leave(worker: Worker, gone: Promise<void>): void {
+  #leave(worker: Worker, gone: Promise<unknown>): void {
     this.#forget(worker);
     this.#leaving.add(gone);
     gone.finally(() => this.#leaving.delete(gone));
@@ -169,4 +242,9 @@ export class Crew {
     this.#workers.delete(worker);
     this.engage(worker);
   }
+}
+
+/** Who owns the proxies of a pool's user; a pool in a server works for that itself. */
+function ownerOf(manager: unknown): ProxyOwner {
+  return manager instanceof LocalOwner ? manager : clientOf(manager);
 }

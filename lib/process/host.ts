@@ -7,6 +7,7 @@
  * @module
  */
 
+import { AsyncResource } from "node:async_hooks";
 import { describeException, type ErrorClass, type Exception } from "../exceptions.ts";
 import type { Definition } from "../objects/definition.ts";
 import type { Caller, Remote } from "../remote.ts";
@@ -102,7 +103,7 @@ export class Host {
   async begin(setup: Setup): Promise<void> {
     this.#setup = setup;
     if (setup.env) thread.environment = setup.env;
-    const { args, detached } = setup;
+    const { script, args, detached } = setup;
     if (args) {
       let unpacked: Promise<unknown> | undefined;
       // Unpacked when asked for: a script that wants none joins nobody.
@@ -110,6 +111,9 @@ export class Host {
     }
     this.#resolveBegun();
     if (detached) await thread.processArgs?.();
+    thread.importsOnly = !script;
+    if (script) return;
+    await this.#loadable;
   }
 
   /** Imports a module, which is to export the function; rejects as the import does. */
@@ -135,11 +139,7 @@ export class Host {
       const { callable } = findTask(exported, task.module, task.name);
       const given = await this.#parcels.unpack(items) as unknown[];
       const call = callable as TaskFunction;
-      const outcomes = await thread.taskSignals.run(
-        controller.signal,
-        () => this.#runAll(call, given, spread, controller.signal),
-      );
-      return await this.#packAll(outcomes);
+      return await this.#packAll(await this.#runAll(call, given, spread, controller.signal));
     } finally {
       this.#cancellations.delete(id);
     }
@@ -159,6 +159,8 @@ export class Host {
     const exported = await this.#import(module);
     const { callable } = findTask(exported, module, name);
     const given = await this.#parcels.unpack(args) as unknown[];
+    // Its methods may start what they like.
+    thread.importsOnly = false;
     const actor = new (callable as ActorClass)(...given);
     const known = this.types.get(name);
     const typeid = known === undefined || known.module === module ? name : `${name} of ${module}`;
@@ -183,7 +185,16 @@ export class Host {
     return exported;
   }
 
-  async #runAll(
+  #runAll(
+    call: TaskFunction,
+    items: unknown[],
+    spread: boolean,
+    signal: AbortSignal,
+  ): Promise<Outcomes> {
+    return thread.taskSignals.run(signal, () => this.#runEach(call, items, spread, signal));
+  }
+
+  async #runEach(
     call: TaskFunction,
     items: unknown[],
     spread: boolean,
@@ -194,7 +205,9 @@ export class Host {
     for (const item of items) {
       try {
         signal.throwIfAborted();
-        const result = spread ? call(...item as unknown[]) : call(item);
+        const args = spread ? item as unknown[] : [item];
+        // Each in a context of its own: what one enters, the next does not see.
+        const result = new AsyncResource("task").runInAsyncScope(call, undefined, ...args);
         values.push(isThenable(result) ? await result : result);
       } catch (error) {
         exceptions.push([values.length, this.#describe(error)]);

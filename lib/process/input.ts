@@ -10,7 +10,7 @@ import { show } from "../call_options.ts";
 
 /** Items to take. */
 export interface Input {
-  /** How many there are in all, where that is known beforehand. */
+  /** How many there are in all, where that is known: beforehand, or when all were taken. */
   readonly length: number | undefined;
   /** All items were taken. */
   readonly ended: boolean;
@@ -25,25 +25,35 @@ export interface Input {
 /** What can be an input. */
 export type Items<T> = Iterable<T> | AsyncIterable<T>;
 
-/** The input of what a caller gave; `more` is called when there is something new to take, or the end. */
-export function inputOf(items: Items<unknown>, more: () => void): Input {
+/** Refuses what is no input. */
+export function checkItems(items: unknown): void {
   const source = items as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined;
-  if (source && typeof source[Symbol.asyncIterator] === "function") {
-    return new AsyncInput(source[Symbol.asyncIterator]!(), more);
-  }
-  if (source && typeof source[Symbol.iterator] === "function") {
-    const length = Array.isArray(source) ? source.length : undefined;
-    return new SyncInput(source[Symbol.iterator]!(), length);
-  }
+  if (typeof source?.[Symbol.asyncIterator] === "function") return;
+  if (typeof source?.[Symbol.iterator] === "function") return;
   throw new TypeError(`A pool takes its items from an iterable or a proxy, got ${show(items)}`);
 }
 
+/** The input of what a caller gave; `more` is called when there is something new to take, or the end. */
+export function inputOf(items: Items<unknown>, more: () => void): Input {
+  checkItems(items);
+  if (Symbol.asyncIterator in Object(items)) {
+    return new AsyncInput((items as AsyncIterable<unknown>)[Symbol.asyncIterator](), more);
+  }
+  return new SyncInput((items as Iterable<unknown>)[Symbol.iterator](), lengthOf(items));
+}
+
+function lengthOf(source: unknown): number | undefined {
+  if (Array.isArray(source)) return source.length;
+  return source instanceof Set || source instanceof Map ? source.size : undefined;
+}
+
 class SyncInput implements Input {
-  readonly length: number | undefined;
+  length: number | undefined;
   ended = false;
   failure: Input["failure"];
   readonly #iterator: Iterator<unknown>;
   #taken = 0;
+  #reading = false;
 
   constructor(iterator: Iterator<unknown>, length: number | undefined) {
     this.#iterator = iterator;
@@ -52,17 +62,23 @@ class SyncInput implements Input {
   }
 
   take(max: number): unknown[] {
+    // It runs a user's code, which may call the pool.
+    if (this.#reading) return [];
+    this.#reading = true;
     const items: unknown[] = [];
     try {
       while (!this.ended && items.length < max) {
         const { done, value } = this.#iterator.next();
-        if (done) this.ended = true;
+        if (this.ended) closeQuietly(this.#iterator);
+        else if (done) this.#end();
         else items.push(value);
         if (!done && ++this.#taken === this.length) this.ended = true;
       }
     } catch (reason) {
-      this.ended = true;
+      this.#end();
       this.failure = { reason };
+    } finally {
+      this.#reading = false;
     }
     return items;
   }
@@ -70,16 +86,32 @@ class SyncInput implements Input {
   close(): void {
     if (this.ended) return;
     this.ended = true;
-    this.#iterator.return?.();
+    // A generator that runs cannot be closed; whoever reads does that.
+    if (!this.#reading) closeQuietly(this.#iterator);
+  }
+
+  #end(): void {
+    this.ended = true;
+    this.length = this.#taken;
+  }
+}
+
+/** Nobody is left to be told that the end failed. */
+function closeQuietly(iterator: Iterator<unknown> | AsyncIterator<unknown>): void {
+  try {
+    Promise.resolve(iterator.return?.()).catch(() => {});
+  } catch {
+    // the same
   }
 }
 
 class AsyncInput implements Input {
-  readonly length = undefined;
+  length: number | undefined;
   failure: Input["failure"];
   readonly #iterator: AsyncIterator<unknown>;
   readonly #more: () => void;
   #items: unknown[] = [];
+  #read = 0;
   #wanted = 1;
   #reading = false;
   #exhausted = false;
@@ -96,7 +128,7 @@ class AsyncInput implements Input {
   take(max: number): unknown[] {
     const items = this.#items.splice(0, max);
     this.#wanted = max;
-    this.#read();
+    void this.#readAhead();
     return items;
   }
 
@@ -104,28 +136,33 @@ class AsyncInput implements Input {
     if (this.#exhausted) return;
     this.#exhausted = true;
     this.#items = [];
-    // Nobody is left to be told that the end failed.
-    Promise.resolve(this.#iterator.return?.()).catch(() => {});
+    closeQuietly(this.#iterator);
   }
 
   /** Reads ahead what the next chunk takes. */
-  async #read(): Promise<void> {
+  async #readAhead(): Promise<void> {
     if (this.#reading) return;
     this.#reading = true;
     try {
       while (!this.#exhausted && this.#items.length < this.#wanted) {
         const { done, value } = await this.#iterator.next();
         if (this.#exhausted) break;
-        if (done) this.#exhausted = true;
+        if (done) this.#end();
         else this.#items.push(value);
+        this.#read += done ? 0 : 1;
         this.#more();
       }
     } catch (reason) {
-      this.#exhausted = true;
+      this.#end();
       this.failure = { reason };
       this.#more();
     } finally {
       this.#reading = false;
     }
+  }
+
+  #end(): void {
+    this.#exhausted = true;
+    this.length = this.#read;
   }
 }

@@ -67,6 +67,8 @@ export interface JobOptions {
   readonly sink: Sink;
   /** The items of a chunk; undefined: as many as pay. */
   readonly chunkSize: number | undefined;
+  /** No chunk is larger that is as large as pays. */
+  readonly maxAutomaticSize: number;
   /** No chunk is larger. */
   readonly maxChunkSize: number;
   readonly workers: number;
@@ -80,7 +82,6 @@ export interface JobOptions {
 /** Milliseconds that a chunk should take: much more than it costs to send one, little to wait for. */
 const worthwhile = 20;
 const maxGrowth = 8;
-const maxAutomaticSize = 4096;
 
 /** The tasks of one call. */
 export class Job {
@@ -125,12 +126,30 @@ export class Job {
     return this.#again.length + (this.#input.ended || !this.#sink.hasRoom ? 0 : left);
   }
 
-  /** The next chunk; undefined if there is none now. */
-  take(): Chunk | undefined {
+  /** How many of its tasks no worker has, of those that are known. */
+  get waiting(): number {
+    const { length = this.#taken } = this.#input;
+    const again = this.#again.reduce((sum, { items }) => sum + items.length, 0);
+    return this.#over ? 0 : length - this.#taken + again;
+  }
+
+  /** The least that a worker must be good for to get the next chunk. */
+  get need(): number {
+    return this.#again.at(-1)?.items.length ?? 1;
+  }
+
+  /** The next chunk, of at most so many tasks; undefined if there is none now. */
+  take(max: number): Chunk | undefined {
     if (this.#over) return undefined;
-    const chunk = this.#again.pop() ?? this.#cut();
+    const chunk = this.#again.pop() ?? this.#cut(max);
     if (chunk) this.running.add(chunk);
     return chunk;
+  }
+
+  /** The chunk did not reach its worker: it is as if it had not been taken. */
+  putBack(chunk: Chunk): void {
+    this.running.delete(chunk);
+    if (!this.#over) this.#again.push(chunk);
   }
 
   /** What became of a chunk after so many milliseconds. */
@@ -138,7 +157,7 @@ export class Job {
     const { chunk, errors } = result;
     this.running.delete(chunk);
     if (this.#over) return;
-    this.#adapt(chunk.items.length, time);
+    if (time > 0) this.#adapt(chunk.items.length, time);
     this.#done += chunk.items.length;
     this.#failed += errors.size;
     this.#sink.accept(result);
@@ -150,6 +169,7 @@ export class Job {
   lost(chunk: Chunk, error: unknown): void {
     this.running.delete(chunk);
     if (this.#over) return;
+    this.#size = 1; // one that kills its worker is to take no other with it
     if (chunk.losses++ < this.retries) return void this.#again.push(chunk);
     const errors = new Map(chunk.items.map((_, position) => [position, error]));
     this.settle({ chunk, values: chunk.items.map(() => undefined), errors }, 0);
@@ -173,10 +193,10 @@ export class Job {
     this.#options.ended();
   }
 
-  #cut(): Chunk | undefined {
+  #cut(max: number): Chunk | undefined {
     if (!this.#sink.hasRoom) return undefined;
-    const items = this.#input.take(this.#nextSize());
-    if (items.length === 0) return undefined;
+    const items = this.#input.take(Math.min(max, this.#nextSize()));
+    if (this.#over || items.length === 0) return undefined;
     this.#sink.begin();
     const start = this.#taken;
     this.#taken += items.length;
@@ -187,13 +207,16 @@ export class Job {
   #nextSize(): number {
     const { chunkSize, maxChunkSize, workers } = this.#options;
     if (chunkSize !== undefined) return Math.min(chunkSize, maxChunkSize);
+    // A loss is to count only for the task that was there.
+    if (this.retries > 0) return 1;
     const { length } = this.#input;
     const left = length === undefined ? Infinity : length - this.#taken;
     return Math.max(1, Math.min(this.#size, Math.ceil(left / (2 * workers)), maxChunkSize));
   }
 
   #adapt(items: number, time: number): void {
-    const fitting = time > 0 ? Math.floor(items * worthwhile / time) : Infinity;
+    const fitting = Math.floor(items * worthwhile / time);
+    const { maxAutomaticSize } = this.#options;
     this.#size = Math.max(1, Math.min(fitting, this.#size * maxGrowth, maxAutomaticSize));
   }
 
@@ -201,7 +224,7 @@ export class Job {
     const { onProgress } = this.#options;
     if (!onProgress) return;
     const done = this.#done;
-    const total = this.#input.length ?? (this.#input.ended ? this.#taken : undefined);
+    const total = this.#input.length;
     const seconds = (performance.now() - this.#start) / 1000;
     const rate = done / seconds;
     const eta = total === undefined || rate === 0 ? undefined : (total - done) / rate * 1000;

@@ -8,15 +8,18 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { dirname } from "node:path";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { Worker as Thread } from "node:worker_threads";
 import { Client } from "../client/client.ts";
 import { debug } from "../debug.ts";
+import { ProcessError } from "../errors.ts";
 import { inTime } from "../in_time.ts";
 import { defaultLimits, resolveLimits } from "../limits.ts";
 import {
   childEntry,
   childEnvironment,
+  isPermissionError,
   parentVariable,
   passToStderr,
   pid,
@@ -97,11 +100,14 @@ interface Spawned extends Omit<Launched, "client" | "host" | "exited" | "backgro
  */
 export async function launch(options: LaunchOptions): Promise<Launched> {
   const authkey = randomAuthkey();
-  const address = `unix:${newSocketPath()}`;
+  const path = newSocketPath();
+  const address = `unix:${path}`;
   const arrivals = new Arrivals(address, authkey);
   const listener = await listen(address, {
     makeDirectory: true,
     accept: (transport) => arrivals.add(transport),
+  }).catch((error) => {
+    throw cannotListen(options.what, path, error);
   });
   try {
     const spawned = options.thread
@@ -115,6 +121,18 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     arrivals.end();
     await listener.close();
   }
+}
+
+/** A restricted program would be told of a path that is another one the next time. */
+function cannotListen(what: string, path: string, cause: Error): Error {
+  if (!isPermissionError(cause) && !isPermissionError(cause.cause)) return cause;
+  const folder = dirname(dirname(path));
+  const [refused] = cause.message.split("\n");
+  return new ProcessError(
+    `Cannot start a ${what}: ${refused}\nRun the program with --allow-net --allow-read=${folder} ` +
+      `--allow-write=${folder} --allow-run --allow-env`,
+    { cause },
+  );
 }
 
 /** What there is of a child once it has come. */

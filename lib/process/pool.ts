@@ -13,7 +13,7 @@ import { maxTimeout } from "../limits.ts";
 import type { Remote } from "../remote.ts";
 import { parallelism } from "../runtime.ts";
 import { Crew } from "./crew.ts";
-import { inputOf, type Items } from "./input.ts";
+import { checkItems, inputOf, type Items } from "./input.ts";
 import { type Chunk, Job, type Sink } from "./job.ts";
 import {
   checkCount,
@@ -23,8 +23,10 @@ import {
   type PoolOptions,
   type TaskOptions,
 } from "./pool_options.ts";
+import { openProgressBar } from "./progress.ts";
 import { Collection, Stream } from "./sinks.ts";
-import { type ActorClass, Task, type TaskFunction } from "./tasks.ts";
+import { isClass } from "../types/exposure.ts";
+import { type ActorClass, refuseWhileImporting, Task, type TaskFunction } from "./tasks.ts";
 import type { Worker } from "./worker.ts";
 
 /**
@@ -48,8 +50,16 @@ export class Pool {
   readonly #maxTasksPerChild: number;
   readonly #crew: Crew;
   /** The calls that are not over; whose turn it is stands first. */
-  readonly #jobs: Job[] = [];
+  readonly #jobs = new Set<Job>();
+  /** Actors that are being made. */
+  #making = 0;
   #state: "open" | "closed" | "terminated" = "open";
+
+  /** How many workers and calls a pool has, and how many tasks wait that are known. @internal */
+  static describe(pool: Pool): { workers: number; calls: number; waiting: number } {
+    const waiting = [...pool.#jobs].reduce((sum, job) => sum + job.waiting, 0);
+    return { workers: pool.#crew.count, calls: pool.#jobs.size, waiting };
+  }
 
   /**
    * Starts nothing yet.
@@ -59,13 +69,14 @@ export class Pool {
    * @throws {TypeError} An option is unknown or bad.
    */
   constructor(workers: number = parallelism(), options: PoolOptions = {}) {
+    refuseWhileImporting("pool");
     checkCount("A pool's workers", workers);
     checkPoolOptions(options);
     this.size = workers;
     this.#maxTasksPerChild = options.maxTasksPerChild ?? Infinity;
     this.#crew = new Crew(workers, options, {
       free: () => this.#dispatch(),
-      failed: (error) => [...this.#jobs].forEach((job) => job.fail(error)),
+      failed: (error) => this.#fail(() => error),
     });
   }
 
@@ -136,23 +147,29 @@ export class Pool {
     task: Task<C>,
     ...args: ConstructorParameters<C>
   ): Promise<Remote<InstanceType<C>>> {
-    this.#check(task);
-    const worker = await this.#crew.forActor(task.module);
-    return await worker.makeActor(task, args) as Remote<InstanceType<C>>;
+    this.#check(task, "class");
+    this.#making++;
+    try {
+      const worker = await this.#crew.forActor(task);
+      return await worker.makeActor(task, args) as Remote<InstanceType<C>>;
+    } finally {
+      this.#making--;
+      this.#finishIfDone();
+    }
   }
 
   /** Takes no more calls; its workers end when those that it has are finished, and its actors with them. */
   close(): void {
     if (this.#state === "open") this.#state = "closed";
-    this.#dispatch();
+    this.#finishIfDone();
   }
 
   /** Rejects its calls with WorkerLostError and ends its workers at once; resolves when they are gone. */
   async terminate(): Promise<void> {
     this.#state = "terminated";
-    for (const job of [...this.#jobs]) {
-      job.fail(new WorkerLostError(`Cannot finish "${job.task.name}": its pool was terminated`));
-    }
+    this.#fail(({ task }) =>
+      new WorkerLostError(`Cannot finish "${task.name}": its pool was terminated`)
+    );
     this.#crew.kill();
     await this.join();
   }
@@ -190,7 +207,9 @@ export class Pool {
     options: MapOptions,
     ordered: boolean,
   ): Stream {
-    this.#check(task);
+    this.#check(task, "function");
+    checkTaskOptions(options);
+    checkItems(items);
     const stream: Stream = new Stream(ordered, 2 * this.size, () => {
       const job = this.#submit({ task, items, options, spread: false, sink: stream });
       return {
@@ -203,30 +222,46 @@ export class Pool {
 
   #submit(call: Call): Job {
     const { task, items, options, spread, sink, pathOf } = call;
-    this.#check(task);
+    this.#check(task, "function");
     checkTaskOptions(options);
-    const { chunkSize, retries = 0, onProgress } = options;
+    const { chunkSize, retries = 0, onProgress, progress } = options;
     let endLimits = () => {};
+    const input = inputOf(items, () => {
+      job.checkEnd();
+      this.#dispatch();
+    });
+    const bar = progress
+      ? openProgressBar(task.name, input.length, (error) => job.fail(error))
+      : undefined;
     const job: Job = new Job({
       task,
       spread,
-      input: inputOf(items, () => this.#dispatch()),
+      input,
       sink,
       pathOf: pathOf ?? ((position) => `items[${position}]`),
       chunkSize,
+      // What nobody has taken yet of an iteration is to be little.
+      maxAutomaticSize: sink instanceof Stream ? 64 : 4096,
       maxChunkSize: this.#maxTasksPerChild,
       workers: this.size,
       retries,
-      onProgress,
+      onProgress: !bar ? onProgress : (state) => {
+        bar.update(state);
+        onProgress?.(state);
+      },
       ended: () => {
         endLimits();
+        bar?.end();
         for (const chunk of job.running) this.#crew.cancel(chunk);
-        this.#jobs.splice(this.#jobs.indexOf(job), 1);
-        this.#dispatch();
+        this.#jobs.delete(job);
+        this.#finishIfDone();
       },
     });
-    this.#jobs.push(job);
+    this.#jobs.add(job);
+    this.#crew.learn(task.module);
     endLimits = this.#limit(job, options);
+    job.checkEnd();
+    if (job.over) endLimits();
     this.#dispatch();
     return job;
   }
@@ -247,49 +282,78 @@ export class Pool {
     };
   }
 
+  /** Ends all calls. */
+  #fail(reasonFor: (job: Job) => unknown): void {
+    for (const job of [...this.#jobs]) job.fail(reasonFor(job));
+  }
+
+  #finishIfDone(): void {
+    if (this.#state === "closed" && this.#jobs.size + this.#making === 0) this.#crew.finish();
+  }
+
   /** Gives chunks to idle workers, one call after the other, and has workers started for the rest. */
   #dispatch(): void {
-    for (let refused = 0; refused < this.#jobs.length;) {
-      const job = this.#jobs.shift()!;
-      this.#jobs.push(job);
-      refused = this.#assign(job) ? 0 : refused + 1;
+    for (let refused = 0; refused < this.#jobs.size && this.#crew.hasIdle;) {
+      const [job] = this.#jobs;
+      // It goes to the end of the line.
+      this.#jobs.delete(job!);
+      this.#jobs.add(job!);
+      refused = this.#assign(job!) ? 0 : refused + 1;
     }
-    if (this.#state === "closed" && this.#jobs.length === 0) this.#crew.finish();
+    this.#crew.staff(this.#demand());
+  }
+
+  /** How many more workers would have something to do. */
+  #demand(): number {
+    let demand = 0;
+    for (const { width } of this.#jobs) {
+      demand += width;
+      if (demand >= this.size) return this.size;
+    }
+    return demand;
   }
 
   /** Whether the job got a worker. */
   #assign(job: Job): boolean {
-    job.checkEnd();
     if (job.width === 0) return false;
-    const worker = this.#crew.idle(job.task.module, job.width);
-    const chunk = worker && job.take();
-    if (!chunk) {
-      job.checkEnd();
+    try {
+      const worker = this.#crew.idle(job.task, job.need);
+      const chunk = worker && job.take(worker.capacity);
+      if (chunk) void this.#run(worker, chunk);
+      else job.checkEnd();
+      return chunk !== undefined;
+    } catch (error) {
+      job.fail(error);
       return false;
     }
-    this.#crew.engage(worker);
-    void this.#run(worker, chunk);
-    return true;
   }
 
   async #run(worker: Worker, chunk: Chunk): Promise<void> {
     const { job } = chunk;
     const start = performance.now();
+    this.#crew.engage(worker);
     try {
-      job.settle(await worker.run(chunk), performance.now() - start);
+      const result = await worker.run(chunk);
+      if (result) job.settle(result, performance.now() - start);
+      else job.putBack(chunk);
     } catch (error) {
       if (error instanceof WorkerLostError) job.lost(chunk, error);
       else job.fail(error);
     }
     this.#crew.release(worker);
-    this.#dispatch();
   }
 
-  #check(task: unknown): void {
+  #check(task: unknown, kind: "function" | "class"): void {
     if (!Task.is(task)) {
       throw new TypeError(
         `A pool runs what defineTasks() gave, such as \`tasks.square\`, got ${show(task)}`,
       );
+    }
+    if (kind === "function" && isClass(task.callable)) {
+      throw new TypeError(`"${task.name}" is a class: \`pool.actor()\` makes an instance of it`);
+    }
+    if (kind === "class" && !isClass(task.callable)) {
+      throw new TypeError(`"${task.name}" is no class: \`pool.apply()\` runs it`);
     }
     if (this.#state === "open") return;
     throw new TypeError(

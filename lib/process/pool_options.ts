@@ -50,6 +50,11 @@ export interface MapOptions extends TaskOptions {
   chunkSize?: number;
   /** Is told after each chunk how far the call is. What it throws ends the call. */
   onProgress?: (progress: Progress) => void;
+  /**
+   * Draws a progress bar on stderr where that is a terminal. Needs the package `cli-progress` then:
+   * without it the call rejects with TypeError.
+   */
+  progress?: boolean;
 }
 
 const known: readonly string[] = [
@@ -88,12 +93,15 @@ export function checkPoolOptions(options: PoolOptions): void {
 /** Refuses options that a call cannot honour. */
 export function checkTaskOptions(options: MapOptions): void {
   checkedOptions(options);
-  const { chunkSize, retries = 0, onProgress } = options;
+  const { chunkSize, retries = 0, onProgress, progress } = options;
   if (chunkSize !== undefined) checkCount("The option chunkSize", chunkSize);
   if (!(Number.isSafeInteger(retries) && retries >= 0) && retries !== Infinity) {
     throw new RangeError(`The option retries must be an integer of 0 or more, got "${retries}"`);
   }
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new TypeError(`The option onProgress takes a function, got ${show(onProgress)}`);
+  }
+  if (progress !== undefined && typeof progress !== "boolean") {
+    throw new TypeError(`The option progress takes true or false, got ${show(progress)}`);
   }
 }

@@ -28,6 +28,7 @@ import {
   refuseMissing,
 } from "./process_options.ts";
 import { type ProcessEnd, startError } from "./start_error.ts";
+import { refuseWhileImporting } from "./tasks.ts";
 
 export { clientOf, type ProcessOptions } from "./process_options.ts";
 
@@ -165,6 +166,7 @@ export class Process<R = unknown> {
 
   async #start(): Promise<void> {
     const { args = [], export: name, detached = false } = this.#options;
+    refuseWhileImporting("process");
     const deadline = performance.now() + this.#startTimeout;
     const parcels = new Parcels(this.#client);
     if (name === undefined) refuseMissing(this.#module, this.name);
@@ -236,13 +238,15 @@ export class Process<R = unknown> {
       packed.drop();
     });
     this.#launched = launched;
+    if (name === undefined) this.#result = Promise.resolve(undefined as R);
+    else {
+      this.#result = this.#call(launched, parcels, name, packed);
+      this.#result.catch(() => {}); // join() tells of it
+    }
+    // This process may end at once: by the answer a detached child has the call, too.
+    if (detached && name !== undefined) await host.load(this.#module.href).catch(() => {});
     if (detached || daemon) launched.background();
     else this.#keep(+1);
-    if (name === undefined) return void (this.#result = Promise.resolve(undefined as R));
-    this.#result = this.#call(launched, parcels, name, packed);
-    this.#result.catch(() => {}); // join() tells of it
-    // This process may end at once: by the answer the child has the call, too.
-    if (detached) await host.load(this.#module.href).catch(() => {}); // join() tells of its end
   }
 
   /** Calls the function; the child ends when nothing runs in it any more. */

@@ -15,7 +15,8 @@ type Failure = Input["failure"];
 export class Collection implements Sink {
   readonly hasRoom = true;
   readonly all: Promise<unknown[]>;
-  readonly #values: unknown[] = [];
+  /** By the index of the chunk. */
+  readonly #chunks: (readonly unknown[])[] = [];
   #error: { readonly position: number; readonly reason: unknown } | undefined;
   #resolve!: (values: unknown[]) => void;
   #reject!: (reason: unknown) => void;
@@ -30,7 +31,7 @@ export class Collection implements Sink {
   begin(): void {}
 
   accept({ chunk, values, errors }: ChunkResult): void {
-    values.forEach((value, i) => this.#values[chunk.start + i] = value);
+    this.#chunks[chunk.index] = values;
     for (const [i, reason] of errors) {
       const position = chunk.start + i;
       if (!this.#error || position < this.#error.position) this.#error = { position, reason };
@@ -40,7 +41,7 @@ export class Collection implements Sink {
   finish(failure: Failure): void {
     const error = this.#error ?? failure;
     if (error) this.#reject(error.reason);
-    else this.#resolve(this.#values);
+    else this.#resolve(this.#chunks.flat());
   }
 
   fail(reason: unknown): void {
@@ -114,6 +115,7 @@ export class Stream implements Sink, AsyncIterableIterator<unknown> {
 
   fail(reason: unknown): void {
     this.#ready.length = 0;
+    this.#early.clear();
     this.#end ??= { failure: { reason } };
     this.#serve();
   }
@@ -122,9 +124,8 @@ export class Stream implements Sink, AsyncIterableIterator<unknown> {
     const result = new Promise<IteratorResult<unknown>>((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
     });
-    if (this.#end) this.#serve();
-    else if (this.#producer) this.#serve();
-    else this.#producer = this.#produce();
+    if (this.#end || this.#producer) this.#serve();
+    else this.#open();
     return result;
   }
 
@@ -136,6 +137,14 @@ export class Stream implements Sink, AsyncIterableIterator<unknown> {
 
   [Symbol.asyncIterator](): AsyncIterableIterator<unknown> {
     return this;
+  }
+
+  #open(): void {
+    try {
+      this.#producer = this.#produce();
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Nothing more is taken. */

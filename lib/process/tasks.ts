@@ -7,11 +7,12 @@
  * @module
  */
 
-import { managerErrors } from "../errors.ts";
-import type { ErrorClass } from "../exceptions.ts";
+import { managerErrors, ProcessError } from "../errors.ts";
+import type { ErrorClass, Exception } from "../exceptions.ts";
 import { isClass, isNative } from "../types/exposure.ts";
 import { isNeverExposed, maxNameBytes } from "../types/names.ts";
 import { show } from "../call_options.ts";
+import { childEntry, isProgram } from "../runtime.ts";
 import { thread } from "./child.ts";
 
 /** A function that workers run. It may be async. */
@@ -34,14 +35,14 @@ export class Task<out F extends TaskFunction | ActorClass = TaskFunction | Actor
   readonly name: string;
   /** The function or class itself. */
   readonly callable: F;
-  readonly #errors: ReadonlyMap<string, ErrorClass>;
+  readonly #errors: ReadonlyMap<string, ErrorClass> | undefined;
 
-  /** Made by {@linkcode defineTasks} only. */
+  /** Made by {@linkcode defineTasks}, and by a server for a caller elsewhere: without `errors`. */
   constructor(
     module: string,
     name: string,
     callable: F,
-    errors: ReadonlyMap<string, ErrorClass>,
+    errors: ReadonlyMap<string, ErrorClass> | undefined,
   ) {
     this.module = module;
     this.name = name;
@@ -50,14 +51,29 @@ export class Task<out F extends TaskFunction | ActorClass = TaskFunction | Actor
     Object.freeze(this);
   }
 
-  /** The exceptions of its module. */
-  static errorsOf(task: Task): ReadonlyMap<string, ErrorClass> {
+  /** The exceptions of its module; undefined if only the caller, in another process, knows them. */
+  static errorsOf(task: Task): ReadonlyMap<string, ErrorClass> | undefined {
     return task.#errors;
   }
 
   /** Whether `value` is a task. */
   static is(value: unknown): value is Task {
     return typeof value === "object" && value !== null && #brand in value;
+  }
+}
+
+/** What a task threw whose caller is in another process: there it becomes what it was. */
+export class RelayedError extends Error {
+  /** Data, which {@linkcode describeException} lets along. */
+  readonly taskException: Exception;
+
+  constructor(exception: Exception) {
+    const { name, message } = "thrown" in exception
+      ? { name: "RelayedError", message: "The task threw a value that is no Error" }
+      : exception;
+    super(message);
+    Object.defineProperty(this, "name", { value: name });
+    this.taskException = exception;
   }
 }
 
@@ -179,6 +195,16 @@ function checkTask(name: string, value: unknown): void {
 function isErrorClass(value: unknown): value is new (...args: never[]) => Error {
   return typeof value === "function" && isClass(value) &&
     (value === Error as unknown || value.prototype instanceof Error);
+}
+
+/** A module of tasks that starts workers would start workers that import it, and so on. */
+export function refuseWhileImporting(what: "pool" | "process"): void {
+  // Deno imports the modules of a worker before that has met its parent.
+  const importsOnly = thread.importsOnly ?? isProgram(childEntry());
+  if (!importsOnly || thread.taskSignals.getStore()) return;
+  throw new ProcessError(
+    `Cannot start a ${what} while a worker imports its tasks: the module of the tasks, or one that it imports, starts one itself; move the tasks into a module of their own`,
+  );
 }
 
 /**

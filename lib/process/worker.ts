@@ -9,7 +9,6 @@
 
 import { clearTimeout, setTimeout } from "node:timers";
 import { stripVTControlCharacters } from "node:util";
-import type { Client } from "../client/client.ts";
 import { WorkerLostError } from "../errors.ts";
 import { rebuildException } from "../exceptions.ts";
 import { inTime, within } from "../in_time.ts";
@@ -18,15 +17,16 @@ import type { Initializer } from "../server/config.ts";
 import type { Outcomes } from "./host.ts";
 import type { Chunk, ChunkResult } from "./job.ts";
 import { launch, type Launched } from "./launch.ts";
-import { type Packed, type Parcels, problemOf, untilClaimed } from "./parcel.ts";
+import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.ts";
+import type { ProxyOwner } from "../proxy.ts";
 import type { ProgramOptions } from "./runtime_command.ts";
 import { type ProcessEnd, startError } from "./start_error.ts";
-import { Task } from "./tasks.ts";
+import { RelayedError, Task } from "./tasks.ts";
 
 /** What to start. */
 export interface WorkerOptions {
-  /** The client of the manager that a plain `Manager.connect()` joins there. */
-  readonly client: Client | undefined;
+  /** Who knows the server that a plain `Manager.connect()` joins there. */
+  readonly owner: ProxyOwner | undefined;
   readonly runtime: ProgramOptions["runtime"];
   readonly permissions: ProgramOptions["permissions"];
   readonly thread: boolean;
@@ -34,6 +34,10 @@ export interface WorkerOptions {
   readonly modules: readonly string[];
   readonly initializer: Initializer | undefined;
   readonly startTimeout: number;
+  /** How many tasks it may run, if it has no actors. */
+  readonly maxTasks: number;
+  /** Aborted when it is not wanted any more although it has not come yet. */
+  readonly signal: AbortSignal;
 }
 
 /** Milliseconds that a task has to end by itself when nobody waits for it, or a worker at its end. */
@@ -43,14 +47,17 @@ const grace = 1_000;
 export class Worker {
   /** Resolves when it has ended. */
   readonly exited: Promise<ProcessEnd>;
-  /** Tasks that it has run. */
-  tasks = 0;
+  /** Resolves when it is of no use any more, which may be before it has ended. */
+  readonly lost: Promise<unknown>;
   /** Instances that live in it. */
   actors = 0;
   readonly #launched: Launched;
   readonly #parcels: Parcels;
   /** The only modules that it can import; undefined: all. */
   readonly #modules: ReadonlySet<string> | undefined;
+  readonly #maxTasks: number;
+  /** Tasks that it was given. */
+  #tasks = 0;
   #nextId = 1;
   /** The chunk that runs. */
   #running: { readonly chunk: Chunk; readonly id: number } | undefined;
@@ -62,7 +69,7 @@ export class Worker {
    * @throws {ProcessError} It did not start, or its initializer failed.
    */
   static async start(options: WorkerOptions, parcels: Parcels): Promise<Worker> {
-    const address = options.client?.env["REFERENT_ADDRESS"];
+    const address = options.owner?.env["REFERENT_ADDRESS"];
     const launched = await launch({
       what: "worker",
       modules: options.modules,
@@ -74,34 +81,36 @@ export class Worker {
       thread: options.thread,
       startTimeout: options.startTimeout,
     });
-    const worker = new Worker(launched, parcels, importable(options));
+    const worker = new Worker(launched, parcels, options);
+    const kill = () => void worker.kill();
+    options.signal.addEventListener("abort", kill);
     try {
-      await launched.host.begin({
-        script: false,
-        detached: false,
-        env: options.client?.env,
-      });
-      await worker.#initialize(options);
+      await worker.#prepare(options);
       return worker;
     } catch (error) {
+      const reason = launched.client.usable ? undefined : "it ended before it was ready";
       await worker.kill();
-      const { code, signal } = await worker.exited;
-      const end = { code, signal };
-      throw startError("worker", undefined, error as Error, end, launched.stderrTail(), "worker");
+      const end = await worker.exited;
+      throw startError("worker", reason, error as Error, end, launched.stderrTail(), "worker");
+    } finally {
+      options.signal.removeEventListener("abort", kill);
     }
   }
 
-  private constructor(
-    launched: Launched,
-    parcels: Parcels,
-    modules: ReadonlySet<string> | undefined,
-  ) {
+  private constructor(launched: Launched, parcels: Parcels, options: WorkerOptions) {
     this.#launched = launched;
     this.#parcels = parcels;
-    this.#modules = modules;
+    this.#modules = importable(options);
+    this.#maxTasks = options.maxTasks;
     this.exited = launched.exited;
-    // One that cannot be talked to is of no use.
-    launched.client.ended.then(() => this.#end());
+    this.lost = Promise.race([launched.client.ended, launched.exited]);
+    // One that cannot be talked to is ended.
+    this.lost.then(() => this.#end());
+  }
+
+  /** How many more tasks it may run. */
+  get capacity(): number {
+    return this.actors > 0 ? Infinity : this.#maxTasks - this.#tasks;
   }
 
   /** Whether it is killed if the task that it runs does not end soon. */
@@ -115,36 +124,35 @@ export class Worker {
   }
 
   /**
-   * Runs a chunk.
+   * Runs a chunk; undefined if it was not begun, because nobody waits for it any more or the worker was
+   * lost before.
    *
    * @throws {WorkerLostError} It died meanwhile.
    * @throws What makes all of the chunk impossible: an item that cannot be sent, a module that cannot
    * be imported.
    */
-  async run(chunk: Chunk): Promise<ChunkResult> {
-    const { task, spread } = chunk.job;
-    const { module, name } = task;
+  async run(chunk: Chunk): Promise<ChunkResult | undefined> {
+    const { client, host } = this.#launched;
+    const { job: { task, spread }, items } = chunk;
     const id = this.#nextId++;
     this.#running = { chunk, id };
-    let packed: Packed | undefined;
+    this.#tasks += items.length;
+    let packed: Prepared | undefined;
     try {
       packed = await this.#pack(chunk);
-      const request = { id, task: { module, name }, spread };
-      const reply = await this.#launched.host.run(request, packed.parcel);
-      const { values, exceptions } = await this.#parcels.unpack(reply) as Outcomes;
-      const errors = new Map(exceptions.map(([position, exception]) => {
-        const source = { typeid: "task", method: name };
-        return [position, rebuildException(exception, Task.errorsOf(task), source)];
-      }));
-      return { chunk, values, errors };
+      if (chunk.job.over || !client.usable) return void packed.keep();
+      packed.give();
+      const request = { id, task: { module: task.module, name: task.name }, spread };
+      const reply = await host.run(request, packed.parcel);
+      if (chunk.job.over) return void this.#parcels.discard(reply);
+      return this.#read(chunk, await this.#parcels.unpack(reply) as Outcomes);
     } catch (error) {
       packed?.drop();
-      throw this.#launched.client.usable ? error : await this.#lost(`ran "${name}"`);
+      throw client.usable ? error : await this.#lost(`ran "${task.name}"`);
     } finally {
       this.#running = undefined;
       clearTimeout(this.#deadline);
       this.#deadline = undefined;
-      this.tasks += chunk.items.length;
     }
   }
 
@@ -156,9 +164,8 @@ export class Worker {
     this.#deadline = setTimeout(() => this.#launched.signal("SIGKILL"), grace);
   }
 
-  /** Makes an instance of a class; gives its proxy. */
+  /** Makes an instance of a class, which is counted already; gives its proxy. */
   async makeActor({ module, name }: Task, args: readonly unknown[]): Promise<object> {
-    this.actors++;
     try {
       const packed = await this.#parcels.pack(args, "args", untilClaimed);
       try {
@@ -188,27 +195,38 @@ export class Worker {
     await this.#end();
   }
 
-  async #pack(chunk: Chunk): Promise<Packed> {
+  async #pack(chunk: Chunk): Promise<Prepared> {
     try {
-      return await this.#parcels.pack(chunk.items, "items", untilClaimed);
+      return await this.#parcels.prepare(chunk.items, "items", untilClaimed);
     } catch (error) {
       throw problemOfItem(chunk) ?? error;
     }
   }
 
-  async #initialize({ initializer, startTimeout }: WorkerOptions): Promise<void> {
-    if (!initializer) return;
+  #read(chunk: Chunk, { values, exceptions }: Outcomes): ChunkResult {
+    const { task } = chunk.job;
+    const known = Task.errorsOf(task);
+    const source = { typeid: "task", method: task.name };
+    const errors = new Map(exceptions.map(([position, exception]) => {
+      if (!known) return [position, new RelayedError(exception)];
+      return [position, rebuildException(exception, known, source)];
+    }));
+    return { chunk, values, errors };
+  }
+
+  async #prepare({ owner, initializer, startTimeout }: WorkerOptions): Promise<void> {
+    const ready = this.#launched.host.begin({ script: false, detached: false, env: owner?.env });
+    await within(ready, startTimeout, undefined, "Its modules were not imported (startTimeout)");
+    if (initializer) await this.#initialize(initializer, startTimeout);
+  }
+
+  async #initialize(initializer: Initializer, startTimeout: number): Promise<void> {
     const { module, export: name = "default", args = [] } = initializer;
     const { host } = this.#launched;
     const packed = await this.#parcels.pack(args, "initializer.args", untilClaimed);
     const call = host.call({ module, name }, packed.parcel);
-    const reply = await within(
-      call,
-      startTimeout,
-      undefined,
-      `The initializer "${name}" still runs`,
-    )
-      .finally(() => packed.drop());
+    const late = `The initializer "${name}" still runs`;
+    const reply = await within(call, startTimeout, undefined, late).finally(() => packed.drop());
     const { exceptions: [failure] } = await this.#parcels.unpack(reply) as Outcomes;
     if (!failure) return;
     throw rebuildException(failure[1], new Map(), { typeid: "initializer", method: name });
@@ -219,6 +237,8 @@ export class Worker {
     const { client, exited, signal } = this.#launched;
     if (!await inTime(exited, grace)) signal("SIGKILL");
     await exited;
+    // What it said last may be on its way; but a child of its own may hold the connection open.
+    await inTime(client.ended, grace);
     client.abandon();
   }
 

@@ -1,13 +1,14 @@
 /**
  * Which built-in proxies have methods that run where the proxy is, by the names of the proxies.
  *
- * Above: prototype.ts. Below: lock.ts, condition.ts, queue.ts.
+ * Above: prototype.ts. Below: lock.ts, condition.ts, queue.ts, pool.ts.
  *
  * @module
  */
 
 import { conditionMethods } from "./condition.ts";
 import { acquiring, type LocalMethods, LockGuard, RLockGuard } from "./lock.ts";
+import { poolMethods } from "./pool.ts";
 import { queueMethods } from "./queue.ts";
 
 const lock = acquiring((_, handle) => new LockGuard(handle), true);
@@ -27,5 +28,6 @@ export const localMethods: ReadonlyMap<string, LocalMethods> = new Map(
     LifoQueueProxy: queueMethods,
     PriorityQueueProxy: queueMethods,
     JoinableQueueProxy: queueMethods,
+    PoolProxy: poolMethods,
   }),
 );

@@ -10,6 +10,7 @@
 import type { ErrorClass } from "../exceptions.ts";
 import type { Limits } from "../limits.ts";
 import { builtins } from "../objects/builtins.ts";
+import type { Definition } from "../objects/definition.ts";
 import { findTypeSets, type Types, typesOf } from "../types.ts";
 import { json, messagePack, type Serializer } from "../wire/serializer.ts";
 import type { TlsOptions } from "../wire/transport.ts";
@@ -43,6 +44,10 @@ export interface ServerConfig {
   readonly shutdownTimeout: number;
   readonly idleTimeout?: number;
   readonly initializer?: Initializer;
+  /** URLs of the modules whose tasks its pools run, in workers; the server never imports them. */
+  readonly tasks: readonly string[];
+  /** Permissions of its Deno workers beside the least. */
+  readonly workerPermissions?: "all" | readonly string[];
   /** The server outlives its starter. */
   readonly detached: boolean;
   /** The directory of its name: it outlives a starter that has given it the name. */
@@ -60,11 +65,12 @@ export const serializers: ReadonlyMap<string, Serializer> = new Map(
   [messagePack, json].map((serializer) => [serializer.name, serializer]),
 );
 
-/** Registers the built-ins, unless they are not wanted, and users' types. */
-export function register(types: Types, withBuiltins: boolean): Registration {
+/** Registers the built-ins, unless they are not wanted, with the pools of this server, and users' types. */
+export function register(types: Types, withBuiltins: boolean, pool?: Definition): Registration {
   const all = new Map<string, RegisteredType>();
   if (withBuiltins) {
     for (const [typeid, definition] of builtins) all.set(typeid, { definition });
+    if (pool) all.set("pool", { definition: pool });
   }
   for (const [typeid, definition] of types.definitions) {
     const module = types.modules.find(({ typeids }) => typeids.includes(typeid))?.url;

@@ -37,6 +37,8 @@ export interface ObjectInfo {
   readonly sleeping?: number;
   /** Of a queue: how many items are ready, leased, delayed, dead, unfinished; how many getters and putters wait. */
   readonly queue?: Readonly<Record<string, number>>;
+  /** Of a pool: its size, its workers, calls, and tasks that wait for a worker. */
+  readonly pool?: Readonly<Record<string, number>>;
 }
 
 /** One grant, as `debugInfo()` tells of it. */

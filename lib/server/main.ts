@@ -2,13 +2,14 @@
  * The program of the server process: reads its configuration from stdin, listens, says so on stdout,
  * and ends with its starter, on a signal, or when a client shuts it down. Not for users.
  *
- * Above: whoever spawns it. Below: config.ts, server.ts.
+ * Above: whoever spawns it. Below: config.ts, server.ts, and the pools of the server.
  *
  * @module
  */
 
 import { ConnectionClosedError } from "../errors.ts";
 import { thread } from "../process/child.ts";
+import { SharedPools } from "../process/shared_pools.ts";
 import { resolveLimits } from "../limits.ts";
 import { announce, exitProcess, onServerSignals, readConfig, writeStderr } from "../runtime.ts";
 import { authkeyBytes } from "../wire/auth.ts";
@@ -37,7 +38,6 @@ try {
     if (!mayStay(server.address)) end("the process that started it is gone");
   });
   await server.closed;
-  if (namedDirectory !== undefined) removeNamedDirectory(namedDirectory);
   exitProcess(0);
 } catch (error) {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
@@ -60,8 +60,11 @@ function mayStay(address: string): boolean {
 async function prepare(config: ServerConfig): Promise<ObjectServer> {
   const { types, serializer } = await load(config.modules, config.serializer);
   await initialize(config.initializer);
-  return new ObjectServer({
-    ...register(types, config.builtins),
+  const { tasks, workerPermissions: permissions } = config;
+  const pools = new SharedPools({ tasks, permissions }, () => server.owner);
+  const server: ObjectServer = new ObjectServer({
+    ...register(types, config.builtins, pools.definition),
+    endWorkers: () => pools.end(),
     authkey: authkeyBytes(config.authkey),
     serializer,
     limits: resolveLimits(config.limits),
@@ -70,12 +73,21 @@ async function prepare(config: ServerConfig): Promise<ObjectServer> {
     idleTimeout: config.idleTimeout ?? undefined,
     firstSessionTimeout,
   });
+  return server;
 }
 
 async function listen(server: ObjectServer, config: ServerConfig): Promise<void> {
   const { address, tls, makeDirectory, namedDirectory } = config;
-  const giveUp = namedDirectory === undefined
+  // All in one turn of the event loop: nobody is let in between.
+  const aroundEnd = namedDirectory === undefined
     ? undefined
-    : () => giveUpName(namedDirectory, server.address);
-  await server.listen({ address, tls, makeDirectory, giveUpName: giveUp });
+    : async (unlisten: () => Promise<void>) => {
+      try {
+        giveUpName(namedDirectory, server.address);
+      } finally {
+        await unlisten();
+      }
+      removeNamedDirectory(namedDirectory);
+    };
+  await server.listen({ address, tls, makeDirectory, aroundEnd });
 }

@@ -39,6 +39,8 @@ export interface ObjectServerOptions {
   readonly idleTimeout?: number;
   /** Milliseconds that the first session may take to come, if they are more. */
   readonly firstSessionTimeout?: number;
+  /** Ends the processes that the server started for its clients; it is called when no call runs. */
+  readonly endWorkers?: () => Promise<void>;
 }
 
 /** Where a server listens. */
@@ -50,8 +52,8 @@ export interface ListenOptions {
   readonly makeDirectory?: boolean;
   /** Neither the listener nor who came to it keeps the process alive. */
   readonly background?: boolean;
-  /** Runs when the server ends, while it still listens. */
-  readonly giveUpName?: () => void;
+  /** Runs, at the end, the function that stops listening, and what belongs before and after it. */
+  readonly aroundEnd?: (unlisten: () => Promise<void>) => Promise<void>;
 }
 
 /** One server. */
@@ -68,7 +70,7 @@ export class ObjectServer implements SessionHost, ControlHost {
   readonly #halfOpen = new Set<Connection>();
   readonly #resolveClosed: (reason: Error) => void;
   #listener: Listener | undefined;
-  #giveUpName: (() => void) | undefined;
+  #aroundEnd: NonNullable<ListenOptions["aroundEnd"]> = (unlisten) => unlisten();
   #draining: Error | undefined;
   #nextSession = 1;
   #idle: ReturnType<typeof setTimeout> | undefined;
@@ -102,12 +104,12 @@ export class ObjectServer implements SessionHost, ControlHost {
 
   /** Opens the listener; it keeps the process alive, unless it is in the background. */
   async listen(options: ListenOptions): Promise<void> {
-    const { address, tls, makeDirectory, background, giveUpName } = options;
+    const { address, tls, makeDirectory, background, aroundEnd } = options;
     const accept = (transport: Transport) => {
       this.accept(transport);
       if (background) transport.unref();
     };
-    this.#giveUpName = giveUpName;
+    if (aroundEnd) this.#aroundEnd = aroundEnd;
     this.#listener = await listen(address, { tls, makeDirectory, accept });
     if (background) this.#listener.unref();
     const { address: at } = this.#listener;
@@ -193,24 +195,17 @@ export class ObjectServer implements SessionHost, ControlHost {
     this.#draining = reason;
     debug("server ends", () => reason.message);
     if (this.#idle) clearTimeout(this.#idle);
-    const unlistened = this.#unlisten().catch(warnOfLeftover);
+    const unlistened = this.#aroundEnd(async () => await this.#listener?.close())
+      .catch(warnOfLeftover);
     for (const connection of this.#halfOpen) connection.close(reason);
     for (const session of this.sessions.values()) session.announceEnd(reason);
     this.owner.endWaiting(reason);
     await this.#drain(reason);
+    await this.#options.endWorkers?.();
     this.#control.tickets.clear();
     this.owner.clock.stop();
     await unlistened;
     this.#resolveClosed(reason);
-  }
-
-  /** All in one turn of the event loop: nobody connects in between. */
-  async #unlisten(): Promise<void> {
-    try {
-      this.#giveUpName?.();
-    } finally {
-      await this.#listener?.close();
-    }
   }
 
   /** Ends the sessions: when no call runs and when all is sent, or when the time is over. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { createInterface } from "node:readline";
 import { Manager } from "../../mod.ts";
 import { Process, type ProcessOptions } from "../../lib/process.ts";
 import { fixture, type RuntimeName, runtimePath } from "./runtimes.ts";
@@ -62,4 +63,24 @@ export function aFew(atOnce: number): <T>(test: () => Promise<T>) => () => Promi
       else free++;
     }
   };
+}
+
+/** A talk with `obeys.ts`, whose stdin and stdout are pipes. */
+export interface Talk {
+  /** What it says next. */
+  heard(): Promise<string>;
+  /** What it says to a word. */
+  ask(word: string): Promise<string>;
+}
+
+/** Resolves once the script is ready. */
+export async function talkWith(child: Process): Promise<Talk> {
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const heard = async () => (await lines.next()).value as string;
+  if (await heard() !== "ready") throw new Error("The script did not say that it is ready");
+  const ask = (word: string) => {
+    child.stdin!.write(`${word}\n`);
+    return heard();
+  };
+  return { heard, ask };
 }
