@@ -99,10 +99,11 @@ export interface ManagerConstructor {
    * ```ts
    * import { Manager } from "@referent/manager";
    *
-   * const manager = await Manager.open("guide-cache", { idleTimeout: 0 });
-   * const hits = await manager.named("hits").dict<string, number>();
-   * console.log(await hits.increment("/")); // 1
-   * await manager.close(); // the server is there for the next one, if that comes in time
+   * const first = await Manager.open("cache");
+   * const second = await Manager.open("cache"); // usually in another process
+   * console.log(first.address === second.address); // true
+   * await first.close();
+   * await second.shutdown();
    * ```
    */
   open<const S extends TypesOption = []>(

@@ -70,6 +70,20 @@ async function compile(tools: Tools, folder: string): Promise<void> {
     }
   }
   await Deno.remove(compiled, { recursive: true });
+  await renameWorkers(`${folder}/examples`);
+}
+
+/** An example names the module of its processes by a URL, which tsc leaves as it is. */
+async function renameWorkers(folder: string): Promise<void> {
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (!name.endsWith(".js")) continue;
+    const code = await Deno.readTextFile(`${folder}/${name}`);
+    const renamed = code.replaceAll(
+      /new URL\("(\.\/\w+)\.ts", import\.meta\.url\)/g,
+      'new URL("$1.js", import.meta.url)',
+    );
+    if (renamed !== code) await Deno.writeTextFile(`${folder}/${name}`, renamed);
+  }
 }
 
 async function copy(from: string, to: string, skip?: (path: string) => boolean): Promise<void> {

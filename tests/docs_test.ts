@@ -50,7 +50,9 @@ for (const { blocks } of documents) {
   for (const [index, block] of blocks.entries()) {
     test(`${block.where}: the code runs and prints what it says`, async () => {
       await withFolder(async (folder) => {
-        const output = await runScript(currentRuntime, layOut(folder, blocks.slice(0, index + 1)));
+        const script = layOut(folder, blocks.slice(0, index + 1));
+        const env = { REFERENT_DIR: `${folder}/named` };
+        const output = await runScript(currentRuntime, script, { env });
         const expected = promisedLines(block.code);
         if (expected) assert.deepEqual(output.trimEnd().split("\n"), expected);
       });

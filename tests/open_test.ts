@@ -51,6 +51,7 @@ import { type KeyFile, readKeyFile, writeKeyFile } from "../lib/wire/key_file.ts
 import { protocolVersion } from "../lib/wire/protocol.ts";
 import types, { custom } from "./fixtures/manager/types.ts";
 import { withLedger, withSubtract } from "./fixtures/manager/newer_types.ts";
+import { explore } from "./fixtures/open/interleavings.ts";
 import { Opener, serversIn, signal } from "./fixtures/open/openers.ts";
 import { race } from "./fixtures/open/race.ts";
 import { assertClean } from "./support/clean.ts";
@@ -82,7 +83,11 @@ async function inHome(body: (home: string) => Promise<void>): Promise<void> {
 }
 
 function filesIn(directory: string): string[] {
-  return existsSync(directory) ? readdirSync(directory) : [];
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // it is gone
+  }
 }
 
 /** Sets REFERENT_DIR while the action begins: other tests of this process have others. */
@@ -643,6 +648,7 @@ async function startUnnamed(directory: string) {
     serializer: "messagepack",
     limits: {},
     modules: [],
+    tasks: [],
     builtins: true,
     shutdownTimeout: 5000,
     detached: false,
@@ -693,6 +699,14 @@ void test("a server that ends leaves the manager.json of another server that has
     assert.deepEqual(readKeyFile(keyFileOf(home)), other);
     rmSync(home, { recursive: true });
   });
+});
+
+void test("whatever the order of three contenders' steps, and whoever is killed after which, one leads", () => {
+  for (const turns of [[2, 2], [2, 1, 1]]) {
+    const { states, led } = explore(turns);
+    assert.ok(led > 0);
+    console.log(`# ${turns.length} contenders: ${states} states`);
+  }
 });
 
 void test("many contenders lead one after the other, and nothing is left of them", async () => {

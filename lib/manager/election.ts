@@ -8,7 +8,8 @@
  *
  * - A contender listens on a path of its own and links it to `lock.<n>`, n one more than the highest
  *   that is there. Linking is exclusive, and a lock listens from its first moment on: one that
- *   refuses is dead for ever. Only a leader removes it, so it is never taken for another.
+ *   refuses is dead for ever. Only a leader removes it, and nothing but what refused: so nobody
+ *   removes another's that lives.
  * - It leads if then no other lock lives. Of two that live together the one that was linked later
  *   looks when the other is there, and sees it: it withdraws if its number is higher, and waits for
  *   the other's end if it is lower, as one may be that was slow and took a number that had become

@@ -32,6 +32,7 @@ import { protocolVersion } from "../wire/protocol.ts";
 import {
   answers,
   checkSocketDirectory,
+  isAbandoned,
   makeSocketDirectory,
   reach,
 } from "../wire/socket_directory.ts";
@@ -259,8 +260,9 @@ export async function removeLeftovers(directory: string, log = false): Promise<v
     const { kind } = namedFile(name);
     const path = join(directory, name);
     if (kind === "unknown" || (kind === "log" && !log)) continue;
-    // A socket may be bound and not yet listen: its process will see that it is gone, and end or try again.
-    if ((kind === "socket" || kind === "lock") && await answers(path)) continue;
+    // What is not there any more when it is looked at may come back, and live; what refuses never does.
+    // A socket may be bound and not yet listen: its process will find it gone, and end or try again.
+    if ((kind === "socket" || kind === "lock") && !await isAbandoned(path)) continue;
     rmSync(path, { force: true });
   }
 }

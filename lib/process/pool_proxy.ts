@@ -67,7 +67,7 @@ export interface PoolProxy extends ProxyBase {
   /**
    * Runs a task with each item and gives the results in order, as they are taken: `for await (const r
    * of await pool.imap(task, items))`. An array travels in one message; of anything else the server
-   * reads only some items ahead. A task that fails ends the iteration with its error; ending it early
+   * reads only some items ahead. The tasks begin at once. One that fails ends the iteration with its error; ending it early
    * cancels what runs. Python: `imap`.
    */
   imap<A, R>(

@@ -84,6 +84,7 @@ export class Worker {
     const worker = new Worker(launched, parcels, options);
     const kill = () => void worker.kill();
     options.signal.addEventListener("abort", kill);
+    if (options.signal.aborted) kill();
     try {
       await worker.#prepare(options);
       return worker;

@@ -224,21 +224,37 @@ export function isPassing(error: unknown): boolean {
   return code === "EAGAIN" || code === "ECONNRESET" || code === "EPIPE";
 }
 
+/** Whether a file is there on which nobody listens: it is not enough that none is there. */
+export async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    (await connected({ path })).destroy();
+    return false;
+  } catch (error) {
+    return (error as { code?: unknown }).code === "ECONNREFUSED";
+  }
+}
+
 /** Connects to a listener; undefined if there is none. A local one answers or refuses at once. */
-export function reach(
-  where: { path: string } | { host: string; port: number },
-): Promise<Socket | undefined> {
+export async function reach(where: SocketAddress): Promise<Socket | undefined> {
+  try {
+    return await connected(where);
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code === "ECONNREFUSED" || code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+type SocketAddress = { path: string } | { host: string; port: number };
+
+function connected(where: SocketAddress): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(where);
-    const failed = (error: Error & { code?: string }) => {
-      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") return resolve(undefined);
-      reject(error);
-    };
     socket.once("connect", () => {
-      socket.off("error", failed);
+      socket.off("error", reject);
       resolve(socket);
     });
-    socket.on("error", failed);
+    socket.on("error", reject);
     // From now on an error is followed by "close", which its user listens to.
     socket.on("error", () => {});
   });
