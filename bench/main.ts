@@ -3,18 +3,18 @@
  * run. `deno task bench`, or `deno run -A`, `bun`, `node` of this file; `--json` prints numbers only,
  * `--rounds=<n>` sets how many there are.
  *
- * Above: nothing. Below: the library, peers.ts, measure.ts.
+ * Above: nothing. Below: the library, peers.ts, measure.ts, pinned.ts.
  *
  * @module
  */
 
-import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import process from "node:process";
 import { type DictProxy, type LockProxy, Manager } from "../mod.ts";
 import { currentRuntime } from "../tests/support/runtimes.ts";
 import { argument, type Contender, measure, ratio, type Times, undisturbed } from "./measure.ts";
+import { runPinned } from "./pinned.ts";
 import { type Peer, startEcho, startPython, startRedis, startRival } from "./peers.ts";
 
 const warmUps = 10;
@@ -136,20 +136,6 @@ function print(times: Times): void {
       `${name.padEnd(28)}${found.toFixed(3).padStart(7)}, aim ${atMost.toFixed(3)}: ${verdict}`,
     );
   }
-}
-
-/**
- * Runs this program again on one processor, where the system knows the command. On two, whether they
- * sleep between two messages decides more than any code does; `--unpinned` leaves that to the system.
- */
-function runPinned(): number | undefined {
-  if (process.argv.includes("--unpinned")) return undefined;
-  const flags = currentRuntime === "deno" ? ["run", "-A"] : [];
-  const [, script, ...args] = process.argv;
-  const command = [process.execPath, ...flags, script!, ...args, "--unpinned"];
-  const last = String(availableParallelism() - 1);
-  const { error, status } = spawnSync("taskset", ["-c", last, ...command], { stdio: "inherit" });
-  return error ? undefined : status ?? 1;
 }
 
 async function main(): Promise<void> {

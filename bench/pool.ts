@@ -25,7 +25,8 @@ import { tasks } from "./pool/tasks.ts";
 
 const count = 20_000;
 const workers = 2;
-const warmUps = 3;
+/** Until the code of all of them is compiled. */
+const warmUps = 20;
 const ours = "this library";
 
 /** Pools side by side: all of a kind, with chunks of one size. */
@@ -57,8 +58,8 @@ async function main(): Promise<void> {
         contender(pool, heat)
       );
       // One by one takes a hundred times as long.
-      const few = Math.ceil(rounds / 5);
-      print(heat, await measure(contenders, heat.chunkSize === 1 ? few : rounds, warmUps));
+      const share = heat.chunkSize === 1 ? 1 / 10 : 1;
+      print(heat, await measure(contenders, Math.ceil(rounds * share), warmUps * share));
     }
   } finally {
     for (const pool of pools) await pool.close();

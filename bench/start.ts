@@ -3,7 +3,7 @@
  * runtime that listens on a socket and says so. `deno run -A`, `bun`, `node` of this file;
  * `--rounds=<n>` sets how many there are, `--package=<folder>` measures a built package.
  *
- * Above: nothing. Below: the library, measure.ts, empty_server.ts.
+ * Above: nothing. Below: the library, measure.ts, pinned.ts, empty_server.ts.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { currentRuntime, runtimeCommand } from "../tests/support/runtimes.ts";
 import { argument, type Contender, measure, median, ratio, undisturbed } from "./measure.ts";
+import { runPinned } from "./pinned.ts";
 
 const aim = 1.5;
 const warmUps = 3;
@@ -87,4 +88,6 @@ function startEmpty(directory: string, script: URL): Contender {
   };
 }
 
-await main();
+const status = runPinned();
+if (status === undefined) await main();
+else process.exitCode = status;

@@ -27,7 +27,7 @@ export function houseChecks(tools: Tools): Check[] {
     deno("deno lint", "lint", "--quiet"),
     deno("deno check of everything", "check", "--quiet", ...typedFolders()),
     deno("import rules", "run", "-A", "scripts/check_imports.ts"),
-    deno("deno doc --lint", "doc", "--lint", "mod.ts"),
+    deno("deno doc --lint", "doc", "--lint", "mod.ts", "lib/process.ts"),
     deno("deno publish --dry-run", "publish", "--dry-run", "--allow-dirty", "--quiet"),
   ];
 }

@@ -10,7 +10,7 @@
 import { ConnectionClosedError, ProtocolError } from "../errors.ts";
 import { debug } from "../debug.ts";
 import { type ErrorClass, rebuildException } from "../exceptions.ts";
-import { envelopeBytes, type Limits } from "../limits.ts";
+import { envelopeBytes } from "../limits.ts";
 import { type CallOptions, type Held, type ProxyOwner, waitArguments } from "../proxy.ts";
 import type { TicketOptions } from "../call_options.ts";
 import { pid } from "../runtime.ts";

@@ -141,7 +141,9 @@ class Opening {
     const config = { ...configOf(options, types, access), namedDirectory: directory };
     const child = await spawn(options, config, this.#deadline.rest).catch(async (error) => {
       await removeLeftovers(directory, true); // the error has what the log says
-      if (!this.#mayBeKilled || !error.exitSignal || this.#deadline.rest === 0) throw error;
+      // Near the deadline it is this process that has killed it.
+      const killed = error.exitSignal && this.#deadline.rest > retryDelay;
+      if (!killed || !this.#mayBeKilled) throw error;
     });
     if (!child) return this.#mayBeKilled = false;
     try {
