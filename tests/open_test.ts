@@ -552,6 +552,17 @@ for (const runtime of runtimeNames) {
   });
 }
 
+void test("a server that does not start says why, and prints nothing of the library's own", () =>
+  inHome(async (home) => {
+    const initializer = { module: setup, export: "refuse" };
+    await assert.rejects(open(home, { initializer }), (error) => {
+      assert.ok(error instanceof ProcessError);
+      assert.match(error.message, /did not start: TypeError: .*"refuse"/);
+      assert.ok(error.cause instanceof Error && !/^[0-9a-f]{32} /m.test(error.message));
+      return true;
+    });
+  }));
+
 void test("a half-started server that is killed is started again, once", async () => {
   await inHome(async (home) => {
     const half = halfStarted(home, "waitFor");

@@ -120,7 +120,7 @@ export async function listNamed(): Promise<NamedManager[]> {
     return found.filter((manager) => manager !== undefined);
   } catch (error) {
     if (isAbsent(error)) return [];
-    throw unfit(error, base);
+    throw unfit(error, base, base);
   }
 }
 
@@ -323,8 +323,7 @@ function baseDirectory(): string {
 }
 
 /** Why managers cannot live there, and what to do. */
-function unfit(error: unknown, directory: string): Error {
-  const base = dirname(directory);
+function unfit(error: unknown, directory: string, base: string = dirname(directory)): Error {
   const cure = isPermissionError(error)
     ? permissionCure(base)
     : isAbsent(error)

@@ -46,7 +46,7 @@ export const thread: {
   /** The progress bars on this process's stderr, whichever pools they are of. */
   progressBars: ProgressBars | undefined;
   /** Tells the running task that nobody waits for it any more. */
-  readonly taskSignals: AsyncLocalStorage<AbortSignal>;
+  readonly cancellation: AsyncLocalStorage<{ readonly signal: AbortSignal }>;
   /** By address. */
   readonly sharedClients: Map<string, SharedClient>;
   /** By address. */
@@ -59,7 +59,7 @@ export const thread: {
   processArgs: undefined,
   openPipes: undefined,
   progressBars: undefined,
-  taskSignals: new AsyncLocalStorage(),
+  cancellation: new AsyncLocalStorage(),
   sharedClients: new Map(),
   memoryServers: new Map(),
   nextMemoryServer: 1,

@@ -69,7 +69,9 @@ export class Host {
   readonly errors: Map<string, ErrorClass> = new Map();
   readonly #loadable: Promise<void>;
   readonly #parcels = new Parcels();
-  readonly #cancellations = new Map<number, AbortController>();
+  readonly #cancellations = new Map<number, Cancellation>();
+  /** Functions of tasks that were run, by module and name. */
+  readonly #functions = new Map<string, TaskFunction>();
   #setup: Setup | undefined;
   #resolveBegun!: () => void;
   #resolveFinished!: () => void;
@@ -126,20 +128,17 @@ export class Host {
   async call({ module, name }: ExportedFunction, args: Parcel): Promise<Parcel> {
     const run = findFunction(await this.#import(module), module, name);
     const given = await this.#parcels.unpack(args);
-    const { signal } = new AbortController();
-    return await this.#packAll(await this.#runAll(run, [given], true, signal));
+    return await this.#packAll(await this.#runAll(run, [given], true, new Cancellation()));
   }
 
   /** Runs the tasks of a chunk, one after the other. */
   async run({ id, task, spread }: RunRequest, items: Parcel): Promise<Parcel> {
-    const controller = new AbortController();
-    this.#cancellations.set(id, controller);
+    const cancellation = new Cancellation();
+    this.#cancellations.set(id, cancellation);
     try {
-      const exported = await this.#import(task.module);
-      const { callable } = findTask(exported, task.module, task.name);
+      const call = this.#functions.get(nameOf(task)) ?? await this.#findFunction(task);
       const given = await this.#parcels.unpack(items) as unknown[];
-      const call = callable as TaskFunction;
-      return await this.#packAll(await this.#runAll(call, given, spread, controller.signal));
+      return await this.#packAll(await this.#runAll(call, given, spread, cancellation));
     } finally {
       this.#cancellations.delete(id);
     }
@@ -147,7 +146,7 @@ export class Host {
 
   /** Nobody waits for the chunk any more: its running task is told, those behind it do not begin. */
   cancel(id: number): void {
-    this.#cancellations.get(id)?.abort(new DOMException("The task was cancelled", "AbortError"));
+    this.#cancellations.get(id)?.cancel();
   }
 
   /** Makes an instance of a class; it lives as long as this child or its proxy. */
@@ -176,6 +175,13 @@ export class Host {
     if (now) setTimeout(() => exitProcess(exitCode), 0);
   }
 
+  async #findFunction(task: ExportedFunction): Promise<TaskFunction> {
+    const { module, name } = task;
+    const found = findTask(await this.#import(module), module, name).callable as TaskFunction;
+    this.#functions.set(nameOf(task), found);
+    return found;
+  }
+
   async #import(module: string): Promise<Record<string, unknown>> {
     await this.#loadable;
     const exported = await import(module) as Record<string, unknown>;
@@ -189,22 +195,23 @@ export class Host {
     call: TaskFunction,
     items: unknown[],
     spread: boolean,
-    signal: AbortSignal,
+    cancellation: Cancellation,
   ): Promise<Outcomes> {
-    return thread.taskSignals.run(signal, () => this.#runEach(call, items, spread, signal));
+    const run = () => this.#runEach(call, items, spread, cancellation);
+    return thread.cancellation.run(cancellation, run);
   }
 
   async #runEach(
     call: TaskFunction,
     items: unknown[],
     spread: boolean,
-    signal: AbortSignal,
+    cancellation: Cancellation,
   ): Promise<Outcomes> {
     const values: unknown[] = [];
     const exceptions: [number, Exception][] = [];
     for (const item of items) {
       try {
-        signal.throwIfAborted();
+        cancellation.throwIfCancelled();
         const args = spread ? item as unknown[] : [item];
         // Each in a context of its own: what one enters, the next does not see.
         const result = new AsyncResource("task").runInAsyncScope(call, undefined, ...args);
@@ -238,6 +245,33 @@ export class Host {
   #describe(thrown: unknown): Exception {
     return describeException(thrown, this.errors, (value) => problemOf(value, "") === undefined);
   }
+}
+
+/** Whether somebody waits for a chunk. Its signal is made when a task asks for it. */
+class Cancellation {
+  #controller: AbortController | undefined;
+  #reason: DOMException | undefined;
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  cancel(): void {
+    this.#reason = new DOMException("The task was cancelled", "AbortError");
+    this.#controller?.abort(this.#reason);
+  }
+
+  throwIfCancelled(): void {
+    if (this.#reason) throw this.#reason;
+  }
+}
+
+function nameOf({ module, name }: ExportedFunction): string {
+  return `${name} of ${module}`;
 }
 
 const actorDefinition: Definition = { create: () => refuseCreation() };

@@ -123,7 +123,9 @@ export class Parcels {
   /** Unpacks a value, once. Rejects if one of its objects is gone or its server cannot be joined. */
   async unpack(parcel: Parcel): Promise<unknown> {
     const { bytes, passes } = parcel;
-    const objects = await allOrNone(passes.map((pass) => this.#claim(pass)), letGo);
+    const objects = passes.length === 0
+      ? []
+      : await allOrNone(passes.map((pass) => this.#claim(pass)), letGo);
     return messagePack.decode(bytes, {
       maxDepth: defaultLimits.maxDepth + envelopeDepth,
       indexOf: unusable,

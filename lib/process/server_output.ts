@@ -8,7 +8,7 @@
  */
 
 import type { ChildProcess } from "node:child_process";
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { writeStderr } from "../runtime.ts";
 
 /** How much of the output is kept for error messages. */
@@ -21,6 +21,8 @@ const pollInterval = 10;
 export interface Output {
   /** What the readiness line said; stays pending if there never is one. */
   readonly ready: Promise<Record<string, unknown>>;
+  /** What the readiness line said, if it is there by now. */
+  readyNow(): Record<string, unknown> | undefined;
   /** The last 64 KiB, without the readiness line. */
   tail(): string;
   /** Reading it no longer keeps this process alive. */
@@ -32,6 +34,7 @@ export class PipeOutput implements Output {
   readonly ready: Promise<Record<string, unknown>>;
   readonly #child: ChildProcess;
   readonly #tail: Tail = new Tail();
+  #found: Record<string, unknown> | undefined;
 
   constructor(child: ChildProcess, nonce: string, forward: boolean) {
     this.#child = child;
@@ -40,13 +43,18 @@ export class PipeOutput implements Output {
       if (forward) writeStderr(bytes);
     };
     this.ready = new Promise((resolve) => {
-      const finder = new LineFinder(nonce, resolve, pass);
+      const found = (ready: Record<string, unknown>) => resolve(this.#found = ready);
+      const finder = new LineFinder(nonce, found, pass);
       child.stdout?.on("data", (chunk: Uint8Array) => finder.add(chunk));
       child.stdout?.on("end", () => finder.end());
     });
     child.stderr?.on("data", pass);
     child.stdout?.on("error", () => {});
     child.stderr?.on("error", () => {});
+  }
+
+  readyNow(): Record<string, unknown> | undefined {
+    return this.#found;
   }
 
   tail(): string {
@@ -66,40 +74,49 @@ export class FileOutput implements Output {
   readonly #path: string;
   /** Where this server's output begins; the file may be older. */
   readonly #start: number;
+  readonly #nonce: string;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(path: string, start: number, nonce: string) {
     this.#path = path;
     this.#start = start;
+    this.#nonce = nonce;
     this.ready = new Promise((resolve) => {
       this.#timer = setInterval(() => {
-        const found = this.#find(nonce);
+        const found = this.readyNow();
         if (found !== undefined) resolve(found);
       }, pollInterval);
     });
   }
 
+  readyNow(): Record<string, unknown> | undefined {
+    for (const line of this.#read(Infinity).split("\n")) {
+      const ready = readyLine(line, this.#nonce);
+      if (ready !== undefined) return ready;
+    }
+  }
+
   tail(): string {
-    const { size } = statSync(this.#path);
-    return this.#read(Math.max(this.#start, size - tailBytes), size);
+    const lines = this.#read(tailBytes).split("\n");
+    return lines.filter((line) => !line.startsWith(this.#nonce)).join("\n");
   }
 
   unref(): void {
     clearInterval(this.#timer);
   }
 
-  #find(nonce: string): Record<string, unknown> | undefined {
-    const lines = this.#read(this.#start, statSync(this.#path).size).split("\n");
-    for (const line of lines.slice(0, -1)) {
-      const ready = readyLine(line, nonce);
-      if (ready !== undefined) return ready;
-    }
-  }
-
-  #read(start: number, end: number): string {
-    const bytes = new Uint8Array(Math.max(0, end - start));
-    const file = openSync(this.#path, "r");
+  /** The end of what this server wrote; nothing if somebody removed the file. */
+  #read(maxBytes: number): string {
+    let file: number;
     try {
+      file = openSync(this.#path, "r");
+    } catch {
+      return "";
+    }
+    try {
+      const { size } = fstatSync(file);
+      const start = Math.max(this.#start, size - maxBytes);
+      const bytes = new Uint8Array(Math.max(0, size - start));
       const length = readSync(file, bytes, 0, bytes.length, start);
       return new TextDecoder().decode(bytes.subarray(0, length));
     } finally {

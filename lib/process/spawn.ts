@@ -155,7 +155,7 @@ async function readiness(
     timer = setTimeout(() => resolve("timeout"), Math.min(startTimeout, 0x7fffffff));
   });
   try {
-    const first = await Promise.race([output.ready, exited.then(() => undefined), timeout]);
+    const first = await Promise.race([output.ready, exited.then(() => output.readyNow()), timeout]);
     if (first !== undefined && first !== "timeout" && !("error" in first)) return first;
     if (first === "timeout") signalChild(child, "SIGKILL");
     // One that said why it failed ends by itself, or else when the time is over.

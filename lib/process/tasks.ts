@@ -201,7 +201,7 @@ function isErrorClass(value: unknown): value is new (...args: never[]) => Error 
 export function refuseWhileImporting(what: "pool" | "process"): void {
   // Deno imports the modules of a worker before that has met its parent.
   const importsOnly = thread.importsOnly ?? isProgram(childEntry());
-  if (!importsOnly || thread.taskSignals.getStore()) return;
+  if (!importsOnly || thread.cancellation.getStore()) return;
   throw new ProcessError(
     `Cannot start a ${what} while a worker imports its tasks: the module of the tasks, or one that it imports, starts one itself; move the tasks into a module of their own`,
   );
@@ -223,5 +223,5 @@ export function refuseWhileImporting(what: "pool" | "process"): void {
  * ```
  */
 export function taskSignal(): AbortSignal {
-  return thread.taskSignals.getStore() ?? new AbortController().signal;
+  return thread.cancellation.getStore()?.signal ?? new AbortController().signal;
 }
