@@ -370,7 +370,7 @@ for (const workers of ["process", "thread"]) {
   void test(
     `a program ends when it exits, whatever its pool does, and its workers with it: ${workers}`,
     queued(async () => {
-      for (const state of ["new", "starting", "idle", "busy", "retrying", "iterating"]) {
+      for (const state of ["new", "starting", "idle", "busy", "hung", "retrying", "iterating"]) {
         await runProgram([state, workers, "exit"], async (program) => {
           assert.equal(await program.line(), state);
           // Its end is the end of all who have its streams.

@@ -43,6 +43,8 @@ export const thread: {
   processArgs: (() => Promise<unknown>) | undefined;
   /** Close the pipes that this thread made and nobody has closed. */
   openPipes: Set<() => void> | undefined;
+  /** Kill the workers of pools that have not ended: one that is stuck would not see that all is over. */
+  killAtExit: Set<() => void> | undefined;
   /** The progress bars on this process's stderr, whichever pools they are of. */
   progressBars: ProgressBars | undefined;
   /** Tells the running task that nobody waits for it any more. */
@@ -58,6 +60,7 @@ export const thread: {
   importsOnly: undefined,
   processArgs: undefined,
   openPipes: undefined,
+  killAtExit: undefined,
   progressBars: undefined,
   cancellation: new AsyncLocalStorage(),
   sharedClients: new Map(),

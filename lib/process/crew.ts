@@ -70,7 +70,7 @@ export class Crew {
     this.#modules.add(module);
   }
 
-  /** Whether a worker has nothing to do. */
+  /** Whether a worker has nothing to do, or room for more. */
   get hasIdle(): boolean {
     return this.#idle.length > 0;
   }
@@ -81,28 +81,29 @@ export class Crew {
    */
   idle({ module, name }: Task, need: number): Worker | undefined {
     const fits = (worker: Worker) => worker.canImport(module) && worker.capacity >= need;
-    const fitting = this.#idle.find(fits);
-    if (fitting) return fitting;
+    const fitting = this.#idle.filter(fits);
+    if (fitting.length > 0) return fitting.find(({ free }) => free) ?? fitting[0];
     this.#refuseIfUnknown(module, name);
-    const replaceable = this.#idle.find(({ actors }) => actors === 0);
+    const replaceable = this.#replaceable();
     if (replaceable) this.#leave(replaceable, replaceable.finish());
   }
 
   /** Starts workers until, of all that there may be, so many have nothing to do. */
   staff(wanted: number): void {
-    const busy = this.#workers.size - this.#idle.length;
+    const busy = this.#workers.size - this.#idle.filter(({ free }) => free).length;
     const target = Math.min(this.#size, busy + wanted);
     while (this.count < target) this.#startOne().catch(() => {}); // the pool is told
   }
 
-  /** The worker is busy from now on. */
+  /** The worker was given something, and may have room for more. */
   engage(worker: Worker): void {
-    const position = this.#idle.indexOf(worker);
-    if (position >= 0) this.#idle.splice(position, 1);
+    this.#withdraw(worker);
+    if (worker.hasRoom && worker.capacity > 0 && !this.#finishing) this.#idle.push(worker);
   }
 
-  /** The worker is idle again, or has done enough, or is lost. */
+  /** The worker has done something, or is lost. */
   release(worker: Worker): void {
+    this.#withdraw(worker);
     if (this.#workers.has(worker)) this.#rest(worker);
     this.#notify();
   }
@@ -121,10 +122,14 @@ export class Crew {
         return worker;
       }
       this.#refuseIfUnknown(module, name);
-      const replaceable = this.#idle.find(({ actors }) => actors === 0);
+      const replaceable = this.#replaceable();
       if (replaceable) this.#leave(replaceable, replaceable.finish());
       else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+  }
+
+  #replaceable(): Worker | undefined {
+    return this.#idle.find(({ actors, free }) => actors === 0 && free);
   }
 
   /** Undefined if a new worker would have fewer, or one that comes. */
@@ -155,7 +160,9 @@ export class Crew {
   /** Lets all end in order: as soon as they have nothing to do. */
   finish(): void {
     this.#finishing = true;
-    for (const worker of [...this.#idle]) this.#leave(worker, worker.finish());
+    for (const worker of this.#idle.filter(({ free }) => free)) {
+      this.#leave(worker, worker.finish());
+    }
   }
 
   /** Ends all at once, those that come, too. */
@@ -214,8 +221,14 @@ export class Crew {
   }
 
   #rest(worker: Worker): void {
-    if (this.#finishing || worker.capacity <= 0) this.#leave(worker, worker.finish());
-    else this.#idle.push(worker);
+    const spent = this.#finishing || worker.capacity <= 0;
+    if (!spent && (worker.free || worker.hasRoom)) this.#idle.push(worker);
+    else if (spent && worker.free) this.#leave(worker, worker.finish());
+  }
+
+  #withdraw(worker: Worker): void {
+    const position = this.#idle.indexOf(worker);
+    if (position >= 0) this.#idle.splice(position, 1);
   }
 
   #fail(error: unknown): void {
@@ -240,7 +253,7 @@ export class Crew {
 
   #forget(worker: Worker): void {
     this.#workers.delete(worker);
-    this.engage(worker);
+    this.#withdraw(worker);
   }
 }
 

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { AsyncResource } from "node:async_hooks";
 import { describeException, type ErrorClass, type Exception } from "../exceptions.ts";
 import type { Definition } from "../objects/definition.ts";
@@ -14,7 +15,8 @@ import type { Caller, Remote } from "../remote.ts";
 import { exitProcess, setExitCode } from "../runtime.ts";
 import type { RegisteredType } from "../server/registry.ts";
 import { thread } from "./child.ts";
-import { forAMinute, type Parcel, Parcels, problemOf } from "./parcel.ts";
+import { type Outcomes, type PackedOutcomes, packOutcomes } from "./outcomes.ts";
+import { type Parcel, Parcels, problemOf } from "./parcel.ts";
 import { type ActorClass, findTask, type TaskFunction, TaskSet, taskSets } from "./tasks.ts";
 
 /** The typeid of the host in its child's server. */
@@ -52,12 +54,6 @@ export interface RunRequest {
   readonly spread: boolean;
 }
 
-/** How the calls of a function ended: values in order, and what those at some positions threw. */
-export interface Outcomes {
-  readonly values: unknown[];
-  readonly exceptions: readonly (readonly [position: number, exception: Exception])[];
-}
-
 /** One child's side. */
 export class Host {
   /** Resolves when the parent said what this child is. */
@@ -69,6 +65,9 @@ export class Host {
   readonly errors: Map<string, ErrorClass> = new Map();
   readonly #loadable: Promise<void>;
   readonly #parcels = new Parcels();
+  readonly #modules = new Map<string, Promise<Record<string, unknown>>>();
+  /** Resolves when the next chunk may begin. */
+  #turn: Promise<void> = Promise.resolve();
   readonly #cancellations = new Map<number, Cancellation>();
   /** Functions of tasks that were run, by module and name. */
   readonly #functions = new Map<string, TaskFunction>();
@@ -125,22 +124,30 @@ export class Host {
   }
 
   /** Calls a function that a module exports. */
-  async call({ module, name }: ExportedFunction, args: Parcel): Promise<Parcel> {
+  async call({ module, name }: ExportedFunction, args: Parcel): Promise<PackedOutcomes> {
     const run = findFunction(await this.#import(module), module, name);
     const given = await this.#parcels.unpack(args);
     return await this.#packAll(await this.#runAll(run, [given], true, new Cancellation()));
   }
 
-  /** Runs the tasks of a chunk, one after the other. */
-  async run({ id, task, spread }: RunRequest, items: Parcel): Promise<Parcel> {
+  /**
+   * Runs the tasks of a chunk, one after the other. A chunk that comes while another runs waits until
+   * the answer to that is on its way: of two that are lost with the child only the first was begun.
+   */
+  async run({ id, task, spread }: RunRequest, items: Parcel): Promise<PackedOutcomes> {
     const cancellation = new Cancellation();
     this.#cancellations.set(id, cancellation);
+    const before = this.#turn;
+    let endTurn!: () => void;
+    this.#turn = new Promise((resolve) => endTurn = resolve);
     try {
+      await before;
       const call = this.#functions.get(nameOf(task)) ?? await this.#findFunction(task);
       const given = await this.#parcels.unpack(items) as unknown[];
       return await this.#packAll(await this.#runAll(call, given, spread, cancellation));
     } finally {
       this.#cancellations.delete(id);
+      setImmediate(endTurn);
     }
   }
 
@@ -182,7 +189,17 @@ export class Host {
     return found;
   }
 
-  async #import(module: string): Promise<Record<string, unknown>> {
+  #import(module: string): Promise<Record<string, unknown>> {
+    const known = this.#modules.get(module);
+    if (known) return known;
+    const imported = this.#load(module);
+    this.#modules.set(module, imported);
+    // Again after a failure: what was missing may be there now.
+    imported.catch(() => this.#modules.delete(module));
+    return imported;
+  }
+
+  async #load(module: string): Promise<Record<string, unknown>> {
     await this.#loadable;
     const exported = await import(module) as Record<string, unknown>;
     for (const set of taskSets(exported)) {
@@ -225,21 +242,18 @@ export class Host {
   }
 
   /** A result that cannot be sent is the failure of its own task, not of its neighbours. */
-  async #packAll({ values, exceptions }: Outcomes): Promise<Parcel> {
+  async #packAll({ values, exceptions }: Outcomes): Promise<PackedOutcomes> {
     try {
-      return await this.#pack({ values, exceptions });
+      return await packOutcomes(this.#parcels, { values, exceptions });
     } catch {
       const problems = values.map((value) => problemOf(value, "result"));
       const kept = values.map((value, position) => problems[position] ? undefined : value);
       const found = problems.flatMap((problem, position) =>
         problem ? [[position, this.#describe(problem)] as const] : []
       );
-      return await this.#pack({ values: kept, exceptions: [...exceptions, ...found] });
+      const all = [...exceptions, ...found];
+      return await packOutcomes(this.#parcels, { values: kept, exceptions: all });
     }
-  }
-
-  async #pack(outcomes: Outcomes): Promise<Parcel> {
-    return (await this.#parcels.pack(outcomes, "result", forAMinute)).parcel;
   }
 
   #describe(thrown: unknown): Exception {

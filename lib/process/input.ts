@@ -39,12 +39,38 @@ export function inputOf(items: Items<unknown>, more: () => void): Input {
   if (Symbol.asyncIterator in Object(items)) {
     return new AsyncInput((items as AsyncIterable<unknown>)[Symbol.asyncIterator](), more);
   }
+  if (Array.isArray(items)) return new ArrayInput(items);
   return new SyncInput((items as Iterable<unknown>)[Symbol.iterator](), lengthOf(items));
 }
 
 function lengthOf(source: unknown): number | undefined {
-  if (Array.isArray(source)) return source.length;
   return source instanceof Set || source instanceof Map ? source.size : undefined;
+}
+
+class ArrayInput implements Input {
+  readonly length: number;
+  readonly failure = undefined;
+  readonly #items: readonly unknown[];
+  #taken = 0;
+
+  constructor(items: readonly unknown[]) {
+    this.#items = items;
+    this.length = items.length;
+  }
+
+  get ended(): boolean {
+    return this.#taken >= this.length;
+  }
+
+  take(max: number): unknown[] {
+    const items = this.#items.slice(this.#taken, Math.min(this.#taken + max, this.length));
+    this.#taken += items.length;
+    return items;
+  }
+
+  close(): void {
+    this.#taken = this.length;
+  }
 }
 
 class SyncInput implements Input {

@@ -82,6 +82,8 @@ export interface JobOptions {
 /** Milliseconds that a chunk should take: much more than it costs to send one, little to wait for. */
 const worthwhile = 20;
 const maxGrowth = 8;
+/** Milliseconds of a chunk behind which another may wait in the same worker. */
+const short = 5;
 
 /** The tasks of one call. */
 export class Job {
@@ -97,6 +99,8 @@ export class Job {
   readonly #start = performance.now();
   #again: Chunk[] = [];
   #size = 1;
+  /** Milliseconds that the last chunk took. */
+  #time = Infinity;
   #taken = 0;
   #chunks = 0;
   #done = 0;
@@ -136,6 +140,11 @@ export class Job {
   /** The least that a worker must be good for to get the next chunk. */
   get need(): number {
     return this.#again.at(-1)?.items.length ?? 1;
+  }
+
+  /** Whether its chunks take so short that the way to the worker counts. */
+  get quick(): boolean {
+    return this.#time < short;
   }
 
   /** The next chunk, of at most so many tasks; undefined if there is none now. */
@@ -215,6 +224,7 @@ export class Job {
   }
 
   #adapt(items: number, time: number): void {
+    this.#time = time;
     const fitting = Math.floor(items * worthwhile / time);
     const { maxAutomaticSize } = this.#options;
     this.#size = Math.max(1, Math.min(fitting, this.#size * maxGrowth, maxAutomaticSize));

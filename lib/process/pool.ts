@@ -331,9 +331,10 @@ export class Pool {
   async #run(worker: Worker, chunk: Chunk): Promise<void> {
     const { job } = chunk;
     const start = performance.now();
-    this.#crew.engage(worker);
     try {
-      const result = await worker.run(chunk);
+      const running = worker.run(chunk);
+      this.#crew.engage(worker);
+      const result = await running;
       if (result) job.settle(result, performance.now() - start);
       else job.putBack(chunk);
     } catch (error) {

