@@ -28,6 +28,26 @@ const bun: PoolOptions = { runtime: inRuntime("bun") };
 const lost = { name: "WorkerLostError" };
 const aborted = { name: "AbortError" };
 
+/** Each task, one at a time or with another that waits in the same worker, begins once. */
+void test(
+  "a task that kills its worker takes no other with it, and none is begun twice",
+  queued(() =>
+    withManagedPool(2, bun, async (pool, manager) => {
+      const begun = await manager.list<number>();
+      const outcomes = await Promise.all(range(60).map((i) =>
+        pool.apply(tasks.beginOrDie, [begun, i]).catch((error) => error.name)
+      ));
+      assert.deepEqual(outcomes, range(60).map((i) => i % 10 === 5 ? "WorkerLostError" : i));
+      const map = pool.starmap(tasks.beginOrDie, range(60).map((i) => [begun, i] as const), {
+        chunkSize: 1,
+      });
+      await assert.rejects(map, lost);
+      const all = await begun.slice();
+      assert.deepEqual(all.sort((a, b) => a - b), range(60).flatMap((i) => [i, i]));
+    })
+  ),
+);
+
 function* endless(): Generator<number> {
   for (let i = 0;; i++) yield i;
 }
