@@ -26,7 +26,7 @@ import { tasks } from "./pool/tasks.ts";
 const count = 20_000;
 const workers = 2;
 /** Until the code of all of them is compiled. */
-const warmUps = 20;
+const warmUps = 100;
 const ours = "this library";
 
 /** Pools side by side: all of a kind, with chunks of one size. */

@@ -36,6 +36,7 @@ export function within<T>(
       Math.min(timeout, maxTimeout),
     );
     const abort = () => reject(signal!.reason);
+    if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => {
       clearTimeout(timer);

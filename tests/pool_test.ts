@@ -622,11 +622,11 @@ void test(
 
 for (const [kind, options] of kinds) {
   void test(
-    `workers: ${kind} keep what a task enters from the next one`,
+    `workers: ${kind} keep what a task enters from the chunks behind it`,
     queued(() =>
       withPool(1, options, async (pool) => {
         assert.deepEqual(
-          await pool.map(tasks.enter, [1, 2, 3], { chunkSize: 3 }),
+          await pool.map(tasks.enter, [1, 2, 3], { chunkSize: 1 }),
           [undefined, undefined, undefined],
         );
         assert.equal(await pool.apply(tasks.enter, [4]), undefined);

@@ -65,7 +65,9 @@ function commandNamed(name: string): Command {
 
 /** One line, which says the cure; with `REFERENT_DEBUG=1` all that is known. */
 function errorText(error: unknown): string {
-  if (environment("REFERENT_DEBUG") === "1") return inspect(error);
+  if (environment("REFERENT_DEBUG") === "1") {
+    return stripVTControlCharacters(inspect(error)).split("\n").map(printable).join("\n");
+  }
   const text = error instanceof Error ? error.message || error.name : String(error);
   // Deno colours what it quotes of a module.
   return printable(stripVTControlCharacters(text).trim().replace(/\s*\n\s*/g, " "));

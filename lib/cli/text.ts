@@ -36,8 +36,10 @@ export type Cell = string | number;
 
 /** A table in lines; columns are two spaces apart. */
 export function table(headings: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+  // A server says what some columns are called.
+  const names = headings.map(printable);
   const cells = rows.map((row) => row.map(cellText));
-  const widths = headings.map((heading, column) =>
+  const widths = names.map((heading, column) =>
     cells.reduce((width, row) => Math.max(width, row[column]!.length), heading.length)
   );
   const right = headings.map((_, column) => isNumeric(rows.map((row) => row[column]!)));
@@ -45,7 +47,7 @@ export function table(headings: readonly string[], rows: readonly (readonly Cell
     texts.map((text, column) =>
       right[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)
     ).join("  ").trimEnd();
-  return [headings, ...cells].map(line);
+  return [names, ...cells].map(line);
 }
 
 function isNumeric(column: readonly Cell[]): boolean {

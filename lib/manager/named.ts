@@ -140,13 +140,16 @@ export async function register(name: string, content: KeyFile): Promise<() => Pr
   await act(directory, `Cannot give the name "${name}"`, async () => {
     const living = await livingServer(directory);
     living?.socket.destroy();
-    if (living) throw taken(name, living.keyFile);
+    // At its own address nobody else listens: the file is of one that was killed there.
+    if (living && living.keyFile.address !== content.address) throw taken(name, living.keyFile);
     await removeLeftovers(directory);
     writeKeyFile(namedKeyFile(directory), content);
   });
   return () =>
     act(directory, `Cannot take the name "${name}" away`, async () => {
       await Promise.resolve();
+      // One that ended by itself may have a successor at its address.
+      if (readKeyFile(namedKeyFile(directory))?.pid !== content.pid) return;
       giveUpName(directory, content.address);
     });
 }
@@ -224,8 +227,8 @@ export interface LivingServer {
 export async function livingServer(directory: string): Promise<LivingServer | undefined> {
   const keyFile = readKeyFile(namedKeyFile(directory));
   if (keyFile === undefined) return undefined;
-  if (typeof keyFile.address !== "string") return await refuseUnknown(directory);
-  const parsed = parseAddress(keyFile.address);
+  const parsed = addressOf(keyFile);
+  if (parsed === undefined) return await refuseUnknown(directory, keyFile);
   if (parsed.kind === "memory") return undefined;
   const socket = await reach(parsed);
   if (socket === undefined) return undefined;
@@ -242,8 +245,18 @@ function otherRelease(directory: string, { version, pid, address }: Partial<KeyF
   );
 }
 
+function addressOf({ address }: Partial<KeyFile>): ReturnType<typeof parseAddress> | undefined {
+  try {
+    if (typeof address === "string") return parseAddress(address);
+  } catch {
+    // It is of a form that only another release knows.
+  }
+}
+
 /** A key file that says nothing: if a server listens beside it, it may be that one's. */
-async function refuseUnknown(directory: string): Promise<undefined> {
+async function refuseUnknown(directory: string, keyFile: Partial<KeyFile>): Promise<undefined> {
+  const { address, version } = keyFile;
+  if (address !== undefined && version !== protocolVersion) throw otherRelease(directory, keyFile);
   for (const path of await serverSockets(directory)) {
     if (!await answers(path)) continue;
     throw new ProtocolError(

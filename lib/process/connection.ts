@@ -7,6 +7,7 @@
  */
 
 import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
+import { inTime, within } from "../in_time.ts";
 import { defaultLimits, envelopeBytes } from "../limits.ts";
 import { optionsOf } from "../objects/arguments.ts";
 import { type WaitOptions, waitOptions } from "../objects/waiting.ts";
@@ -57,6 +58,20 @@ const maxMessageBytes = defaultLimits.maxMessageBytes - envelopeBytes;
 /** A sender may be gone when its message is read: what that refers to is kept for an hour. */
 const untilRead = { bound: false, ttl: 3_600_000 };
 
+/** Milliseconds that the servers of what a message refers to have, beside its own timeout. */
+const patience = 5_000;
+
+/** The message, once it is packed and those before it are on their way. */
+function inTurn(
+  preparing: Promise<Prepared>,
+  earlier: Promise<void>,
+  { timeout, signal }: WaitOptions,
+): Promise<Prepared> {
+  const ready = Promise.all([preparing, earlier]).then(([prepared]) => prepared);
+  const late = "A server of what the message refers to, or of one before it, has not answered";
+  return within(ready, timeout === undefined ? undefined : timeout + patience, signal, late);
+}
+
 /** See {@linkcode Connection}. */
 export class PipeConnection<S, R> implements Connection<S, R> {
   readonly #end: RemoteEnd;
@@ -83,20 +98,21 @@ export class PipeConnection<S, R> implements Connection<S, R> {
     const earlier = this.#issued;
     let issued!: () => void;
     this.#issued = new Promise((resolve) => issued = resolve);
+    const preparing = this.#parcels.prepare(value, "value", untilRead);
     let prepared: Prepared | undefined;
     try {
-      prepared = await this.#parcels.prepare(value, "value", untilRead);
-      await earlier;
+      prepared = await inTurn(preparing, earlier, options);
       this.#check(prepared.parcel);
       const accepted = this.#end.send(prepared.parcel, options);
       issued();
       await accepted;
       prepared.give();
     } catch (error) {
-      prepared?.keep();
+      if (prepared) prepared.keep();
+      else preparing.then((late) => late.keep(), () => {});
       throw this.#explain(error);
     } finally {
-      issued();
+      void earlier.then(issued);
     }
   }
 
@@ -122,7 +138,7 @@ export class PipeConnection<S, R> implements Connection<S, R> {
     if (this.closed) return;
     this.#assertOpen("close");
     this.#state = "closed";
-    await this.#issued;
+    await inTime(this.#issued, patience);
     try {
       await this.#end.close();
     } catch (error) {

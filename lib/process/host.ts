@@ -8,7 +8,6 @@
  */
 
 import { setImmediate } from "node:timers";
-import { AsyncResource } from "node:async_hooks";
 import { describeException, type ErrorClass, type Exception } from "../exceptions.ts";
 import type { Definition } from "../objects/definition.ts";
 import type { Caller, Remote } from "../remote.ts";
@@ -229,9 +228,7 @@ export class Host {
     for (const item of items) {
       try {
         cancellation.throwIfCancelled();
-        const args = spread ? item as unknown[] : [item];
-        // Each in a context of its own: what one enters, the next does not see.
-        const result = new AsyncResource("task").runInAsyncScope(call, undefined, ...args);
+        const result = spread ? call(...item as unknown[]) : call(item);
         values.push(isThenable(result) ? await result : result);
       } catch (error) {
         exceptions.push([values.length, this.#describe(error)]);

@@ -35,6 +35,8 @@ export { clientOf, type ProcessOptions } from "./process_options.ts";
 /** Milliseconds that a child whose start failed has to end by itself. */
 const grace = 1_000;
 
+type Signal = Parameters<Launched["signal"]>[0];
+
 /**
  * A process that runs a script, or one function that a module exports. Its arguments may hold proxies
  * and connections. It keeps this process alive until it ends and never outlives it, unless the options
@@ -63,6 +65,9 @@ export class Process<R = unknown> {
   readonly #startTimeout: number;
   readonly #client: Client | undefined;
   #starting: Promise<void> | undefined;
+  /** Signals it while it starts, once it has come. */
+  readonly #early: Signal[] = [];
+  #signal: ((signal: Signal) => void) | undefined;
   #launched: Launched | undefined;
   #end: ProcessEnd | undefined;
   #result: Promise<R> | undefined;
@@ -112,21 +117,24 @@ export class Process<R = unknown> {
     const { exited } = this.#launched;
     this.#keep(+1);
     try {
-      await within(exited, timeout, signal, `The process "${this.name}" has not ended`);
-      return await this.#result!;
+      const result = exited.then(() => this.#result!);
+      return await within(result, timeout, signal, `The process "${this.name}" has not ended`);
     } finally {
       this.#keep(-1);
     }
   }
 
-  /** Sends SIGTERM, which the process may handle or ignore. Nothing happens if it has ended. */
+  /**
+   * Sends SIGTERM, which the process may handle or ignore. Nothing happens if it has ended; while it
+   * starts, `start()` rejects.
+   */
   terminate(): void {
-    this.#launched?.signal("SIGTERM");
+    this.#send("SIGTERM");
   }
 
-  /** Sends SIGKILL, which ends it. Nothing happens if it has ended. */
+  /** Sends SIGKILL, which ends it. Nothing happens if it has ended; while it starts, `start()` rejects. */
   kill(): void {
-    this.#launched?.signal("SIGKILL");
+    this.#send("SIGKILL");
   }
 
   /** Whether it has started and not ended. */
@@ -165,22 +173,34 @@ export class Process<R = unknown> {
   }
 
   async #start(): Promise<void> {
-    const { args = [], export: name, detached = false } = this.#options;
     refuseWhileImporting("process");
     const deadline = performance.now() + this.#startTimeout;
     const parcels = new Parcels(this.#client);
-    if (name === undefined) refuseMissing(this.#module, this.name);
-    // This process may be gone when a detached child claims them.
-    const validity = detached ? forAMinute : untilClaimed;
-    const packed = await parcels.pack([...args], "args", validity);
+    if (this.#options.export === undefined) refuseMissing(this.#module, this.name);
+    const packed = await this.#pack(parcels);
     try {
       const launched = await this.#launch(packed);
+      this.#signal = launched.signal;
+      for (const signal of this.#early) launched.signal(signal);
       await this.#prepare(launched, packed, deadline);
-      await this.#run(launched, parcels, packed);
+      await this.#run(launched, parcels, packed, deadline);
     } catch (error) {
       packed.drop();
       throw error;
     }
+  }
+
+  async #pack(parcels: Parcels): Promise<Packed> {
+    const { args = [], detached = false } = this.#options;
+    // This process may be gone when a detached child claims them.
+    const validity = detached ? forAMinute : untilClaimed;
+    const packing = parcels.pack([...args], "args", validity);
+    const packed = await inTime(packing, this.#startTimeout);
+    if (packed) return packed;
+    packing.then((late) => late.drop(), () => {});
+    throw new ProcessError(
+      `The process "${this.name}" did not start: a server of the proxies in its args has not answered in ${this.#startTimeout} ms (startTimeout)`,
+    );
   }
 
   #launch({ parcel }: Packed): Promise<Launched> {
@@ -230,7 +250,12 @@ export class Process<R = unknown> {
     if (!script) await host.load(this.#module.href, name);
   }
 
-  async #run(launched: Launched, parcels: Parcels, packed: Packed): Promise<void> {
+  async #run(
+    launched: Launched,
+    parcels: Parcels,
+    packed: Packed,
+    deadline: number,
+  ): Promise<void> {
     const { export: name, detached = false, daemon = false } = this.#options;
     const { host, exited } = launched;
     exited.then((end) => {
@@ -243,8 +268,12 @@ export class Process<R = unknown> {
       this.#result = this.#call(launched, parcels, name, packed);
       this.#result.catch(() => {}); // join() tells of it
     }
-    // This process may end at once: by the answer a detached child has the call, too.
-    if (detached && name !== undefined) await host.load(this.#module.href).catch(() => {});
+    // This process may end at once: by the answer a detached child has the call, too. One that does
+    // not answer is busy with it.
+    if (detached && name !== undefined) {
+      const answer = host.load(this.#module.href).catch(() => {});
+      await inTime(answer, Math.max(0, deadline - performance.now()));
+    }
     if (detached || daemon) launched.background();
     else this.#keep(+1);
   }
@@ -276,6 +305,11 @@ export class Process<R = unknown> {
       const what = `The process "${this.name}" ended before "${name}" returned`;
       throw endedEarly(what, await exited, stderrTail());
     }
+  }
+
+  #send(signal: Signal): void {
+    if (this.#signal) this.#signal(signal);
+    else if (this.#starting) this.#early.push(signal);
   }
 
   #source(method: string): { typeid: string; method: string } {

@@ -49,47 +49,64 @@ export interface ProcessOptions {
   startTimeout?: number;
 }
 
-const known: readonly string[] = [
-  ...["manager", "args", "export", "name", "runtime", "env", "permissions", "stdio"],
-  ...["detached", "daemon", "startTimeout"],
-];
+/** What an option takes; the others are checked where they are used. */
+const takes: Readonly<
+  Record<string, readonly [what: string, fits: (value: unknown) => boolean] | undefined>
+> = {
+  manager: undefined,
+  args: ["an array of arguments", Array.isArray],
+  export: ["the name of an exported function", isText],
+  name: ["a text", isText],
+  runtime: undefined,
+  env: ["an object of variables, each a text", isVariables],
+  permissions: ['"all", or an array of flags such as "--allow-read=/data"', (value) => {
+    return value === "all" || Array.isArray(value);
+  }],
+  stdio: ['"inherit", "pipe" or "ignore", or an array of three of them', isStdio],
+  detached: ["true or false", isBoolean],
+  daemon: ["true or false", isBoolean],
+  startTimeout: undefined,
+};
 
 /** A copy of the options, or a TypeError or RangeError that says which one is bad. */
 export function checkProcessOptions(options: ProcessOptions): ProcessOptions {
   checkObject(options, "{ args, manager }");
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    throw new TypeError(`Process has no option "${name}": it takes ${known.join(", ")}`);
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(takes, name)) {
+      throw new TypeError(
+        `Process has no option "${name}": it takes ${Object.keys(takes).join(", ")}`,
+      );
+    }
+    const [what, fits] = takes[name] ?? [];
+    if (value === undefined || !fits || fits(value)) continue;
+    const got = show(Array.isArray(value) ? String(value) : value);
+    throw new TypeError(`The option "${name}" takes ${what}, got ${got}`);
   }
-  const { args, detached, daemon, stdio, export: exported, startTimeout } = options;
-  if (args !== undefined && !Array.isArray(args)) {
-    throw new TypeError(`The option "args" takes an array of arguments, got ${show(args)}`);
-  }
-  if (exported !== undefined && typeof exported !== "string") {
-    throw new TypeError(
-      `The option "export" takes the name of an exported function, got ${show(exported)}`,
-    );
-  }
-  if (detached && daemon) {
+  if (options.detached && options.daemon) {
     throw new TypeError(
       "A process is either detached or a daemon: one outlives this process, the other ends with it",
     );
   }
-  if (stdio !== undefined) checkStdio(stdio);
-  checkedOptions({ timeout: startTimeout });
+  checkedOptions({ timeout: options.startTimeout });
   return { ...options };
 }
 
-function checkStdio(stdio: StreamOption | StdioOptions): void {
-  const streams = typeof stdio === "string" ? [stdio] : stdio;
-  const good = Array.isArray(streams) && (typeof stdio === "string" || streams.length === 3) &&
-    streams.every((stream) => ["inherit", "pipe", "ignore"].includes(stream));
-  if (good) return;
-  throw new TypeError(
-    `The option "stdio" takes "inherit", "pipe" or "ignore", or an array of three of them, got "${
-      String(stdio)
-    }"`,
-  );
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === "boolean";
+}
+
+function isVariables(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    Object.values(value).every((text) => text === undefined || isText(text));
+}
+
+function isStdio(value: unknown): boolean {
+  const streams = Array.isArray(value) && value.length === 3 ? value : [value];
+  return streams.every((stream) => ["inherit", "pipe", "ignore"].includes(stream));
 }
 
 /** The URL of a module as users give it. */

@@ -9,6 +9,7 @@
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { show } from "../call_options.ts";
 import { ProcessError } from "../errors.ts";
 import { childEntry, runtimeName, thisExecutable } from "../runtime.ts";
 import type { RuntimeName } from "../runtime.ts";
@@ -62,11 +63,8 @@ export interface Command {
  */
 export function runtimeCommand(options: ProgramOptions): Command {
   const { runtime = runtimeName, entry, preload } = options;
-  const chosen: RuntimeOptions = typeof runtime === "string" ? { name: runtime } : runtime;
+  const chosen = runtimeOptions(runtime);
   const { name, env = {}, args: given = [] } = chosen;
-  if (name !== "deno" && name !== "bun" && name !== "node") {
-    throw new TypeError(`The runtime "${name}" is not one of "deno", "bun", "node"`);
-  }
   const own = name === runtimeName && chosen.path === undefined ? thisExecutable() : undefined;
   const path = own?.path ?? chosen.path ?? name;
   if (name === "deno") return { path, args: denoCommandLine(options, given), env };
@@ -87,6 +85,24 @@ export function runtimeCommand(options: ProgramOptions): Command {
   const inherited = inheritedArguments(own?.args ?? []).filter((argument) => argument !== ours);
   const preloads = preload && preload.href !== entry.href ? [preloadArgument(name, preload)] : [];
   return { path, args: [...inherited, ...given, ...preloads, programArgument(entry)], env };
+}
+
+/** A misspelt flag or path would be ignored, and the child be another one. */
+function runtimeOptions(runtime: RuntimeName | RuntimeOptions): RuntimeOptions {
+  const chosen = typeof runtime === "object" && runtime !== null ? runtime : { name: runtime };
+  const { name, path, args, env: _, ...unknown } = chosen;
+  if (name !== "deno" && name !== "bun" && name !== "node") {
+    throw new TypeError(`The runtime "${name}" is not one of "deno", "bun", "node"`);
+  }
+  const [other] = Object.keys(unknown);
+  if (other !== undefined) {
+    throw new TypeError(`The option "runtime" has no "${other}": it takes name, path, args, env`);
+  }
+  if (path !== undefined && typeof path !== "string") {
+    throw new TypeError(`The path of a runtime is a text, got ${show(path)}`);
+  }
+  if (args === undefined || Array.isArray(args)) return chosen;
+  throw new TypeError(`The args of a runtime are an array of flags, got ${show(args)}`);
 }
 
 function denoCommandLine(options: ProgramOptions, args: string[]): string[] {

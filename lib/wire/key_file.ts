@@ -78,7 +78,8 @@ function readPrivately(path: string): string | undefined {
   const descriptor = open(path);
   if (descriptor === undefined) return undefined;
   try {
-    const { uid, mode } = fstatSync(descriptor);
+    const found = fstatSync(descriptor);
+    const { uid, mode } = found;
     const user = currentUid();
     if (user !== undefined && uid !== user) {
       throw new ManagerError(
@@ -92,6 +93,9 @@ function readPrivately(path: string): string | undefined {
         }, so others may know the key: it must have mode 600; end its server and remove it`,
       );
     }
+    if (!found.isFile()) {
+      throw new ManagerError(`Cannot read the key file "${path}": it is no file`);
+    }
     return readFileSync(descriptor, "utf8");
   } finally {
     closeSync(descriptor);
@@ -100,7 +104,11 @@ function readPrivately(path: string): string | undefined {
 
 function open(path: string): number | undefined {
   try {
-    return openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    // Neither follows a link nor waits for somebody who writes into a pipe.
+    return openSync(
+      path,
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    );
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
