@@ -51,9 +51,10 @@ export class Collection implements Sink {
 
 /** The elements of all; `flat()` takes five times as long. */
 function joined(chunks: readonly (readonly unknown[])[]): unknown[] {
-  const all: unknown[] = [];
+  const all = new Array<unknown>(chunks.reduce((sum, { length }) => sum + length, 0));
+  let position = 0;
   for (const chunk of chunks) {
-    for (let i = 0; i < chunk.length; i++) all.push(chunk[i]);
+    for (let i = 0; i < chunk.length; i++) all[position++] = chunk[i];
   }
   return all;
 }
