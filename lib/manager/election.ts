@@ -50,9 +50,9 @@ export class Deadline {
     this.#end = performance.now() + timeout;
   }
 
-  /** The milliseconds that are left. */
+  /** The milliseconds that are left, as a whole number. */
   get rest(): number {
-    return Math.max(0, this.#end - performance.now());
+    return Math.max(0, Math.ceil(this.#end - performance.now()));
   }
 
   /** What is thrown if nothing is left. */

@@ -41,8 +41,8 @@ export const thread: {
   importsOnly: boolean | undefined;
   /** Of a script of a `Process`: its arguments. */
   processArgs: (() => Promise<unknown>) | undefined;
-  /** Close the pipes that this thread made and nobody has closed. */
-  openPipes: Set<() => void> | undefined;
+  /** What is done when this process exits: at_exit.ts. */
+  atExit: Set<() => void> | undefined;
   /** Kill the workers of pools that have not ended: one that is stuck would not see that all is over. */
   killAtExit: Set<() => void> | undefined;
   /** The progress bars on this process's stderr, whichever pools they are of. */
@@ -59,7 +59,7 @@ export const thread: {
   environment: undefined,
   importsOnly: undefined,
   processArgs: undefined,
-  openPipes: undefined,
+  atExit: undefined,
   killAtExit: undefined,
   progressBars: undefined,
   cancellation: new AsyncLocalStorage(),

@@ -28,6 +28,7 @@ import {
 import { randomAuthkey } from "../wire/auth.ts";
 import { messagePack } from "../wire/serializer.ts";
 import { listen, newSocketPath, type Transport } from "../wire/transport.ts";
+import { atExit } from "./at_exit.ts";
 import { hostTypeid, type RemoteHost } from "./host.ts";
 import { type Invitation, threadData, writeInvitation } from "./invitation.ts";
 import { type ProgramOptions, runtimeCommand } from "./runtime_command.ts";
@@ -109,6 +110,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   }).catch((error) => {
     throw cannotListen(options.what, path, error);
   });
+  const forget = atExit(() => void listener.close().catch(() => {}));
   try {
     const spawned = options.thread
       ? spawnThread({ address, authkey })
@@ -119,6 +121,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     return { ...spawned, ...arrived, exited };
   } finally {
     arrivals.end();
+    forget();
     await listener.close();
   }
 }

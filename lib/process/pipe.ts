@@ -14,11 +14,10 @@ import { defaultLimits, resolveLimits } from "../limits.ts";
 import { connect } from "../manager/connect.ts";
 import { ManagerFacade } from "../manager/facade.ts";
 import { count, flag } from "../objects/arguments.ts";
-import { onExit } from "../runtime.ts";
 import { ObjectServer } from "../server/server.ts";
 import { randomAuthkey } from "../wire/auth.ts";
 import { messagePack } from "../wire/serializer.ts";
-import { thread } from "./child.ts";
+import { atExit } from "./at_exit.ts";
 import { type Connection, PipeConnection } from "./connection.ts";
 import { Parcels } from "./parcel.ts";
 import { Channel, type Discard, endDefinition, endTypeid, PipeEnd } from "./pipe_end.ts";
@@ -114,13 +113,8 @@ function endSoon(server: ObjectServer): void {
 
 /** A program may end and leave its pipes open: their sockets go with it. */
 function closeAtExit(server: ObjectServer): void {
-  if (!thread.openPipes) {
-    const open = thread.openPipes = new Set();
-    onExit(() => open.forEach((close) => close()));
-  }
-  const close = () => void server.close(new ConnectionClosedError("its process has ended"));
-  thread.openPipes.add(close);
-  server.closed.then(() => thread.openPipes!.delete(close));
+  const reason = new ConnectionClosedError("its process has ended");
+  server.closed.then(atExit(() => void server.close(reason)));
 }
 
 function checkPipeOptions(options: PipeOptions): Required<PipeOptions> {

@@ -243,7 +243,11 @@ export class Worker {
   /** A chunk that nobody waits for has a little time to end, once it is its turn. */
   #watchCancelled(): void {
     if (!this.#under[0]?.cancelled) return;
-    this.#deadline ??= setTimeout(() => this.#launched.signal("SIGKILL"), grace);
+    this.#deadline ??= setTimeout(() => {
+      this.#launched.signal("SIGKILL");
+      // Deno takes seconds to end a thread that spins: another worker takes its place meanwhile.
+      this.#launched.client.abandon();
+    }, grace);
   }
 
   async #pack(chunk: Chunk): Promise<Prepared> {

@@ -1,0 +1,213 @@
+/**
+ * What a review of processes, pipes, names and the command line found: each test failed before.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { table } from "../lib/cli/text.ts";
+import { register } from "../lib/manager/named.ts";
+import { Pipe, Process } from "../lib/process.ts";
+import { protocolVersion } from "../lib/wire/protocol.ts";
+import { type ListProxy, Manager, ProcessError, ProtocolError } from "../mod.ts";
+import { startScript } from "./support/child.ts";
+import { assertClean } from "./support/clean.ts";
+import { currentRuntime, fixture, runtimePath } from "./support/runtimes.ts";
+
+const functions = fixture("process/functions.ts");
+const skip = process.platform === "win32" && "Windows stops no process with a signal";
+
+/** The runtime that starts fastest, where it does not matter which. */
+const fast = { name: "bun", path: runtimePath("bun") } as const;
+
+/** Lets the body have a list of a server that hangs. */
+async function withHungServer(body: (list: ListProxy<number>) => Promise<void>): Promise<void> {
+  const manager = await Manager.start({ runtime: fast, startTimeout: 60_000 });
+  const list = await manager.list([1]);
+  const { pid } = await manager.debugInfo();
+  process.kill(pid, "SIGSTOP");
+  try {
+    await body(list);
+  } finally {
+    process.kill(pid, "SIGCONT");
+    await manager.shutdown();
+  }
+}
+
+// Processes.
+
+void test("Process.start() ends after startTimeout although the server of a proxy in args hangs", {
+  skip,
+}, () =>
+  withHungServer(async (list) => {
+    const child = new Process(functions, { export: "add", args: [list], startTimeout: 100 });
+    await assert.rejects(child.start(), (error) => {
+      assert.ok(error instanceof ProcessError);
+      assert.match(error.message, /"functions\.[jt]s" did not start: a server .* 100 ms/);
+      return true;
+    });
+    assert.equal(child.alive, false);
+  }));
+
+for (const how of ["kill", "terminate"] as const) {
+  void test(`${how}() while a process starts ends it, and start() rejects`, async () => {
+    const child = new Process(functions, {
+      export: "forever",
+      runtime: fast,
+      startTimeout: 60_000,
+    });
+    const refused = assert.rejects(child.start(), ProcessError);
+    child[how]();
+    await refused;
+    assert.equal(child.alive, false);
+  });
+}
+
+void test("start() of a detached function does not wait for a function that never yields", async () => {
+  const child = new Process(fixture("review/functions.ts"), {
+    export: "busy",
+    args: [600_000],
+    detached: true,
+    runtime: fast,
+    startTimeout: 3_000,
+  });
+  await child.start();
+  child.kill();
+  await assert.rejects(child.join(), { name: "ProcessError", message: /signal SIGKILL/ });
+});
+
+void test(
+  "a program that exits while a process starts leaves no socket behind",
+  { skip },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "referent-review-"));
+    const command = join(folder, "command");
+    // Ends with its stdin.
+    writeFileSync(command, '#!/bin/sh\n: > "$TMPDIR/started"\nexec cat\n', { mode: 0o700 });
+    const options = { args: [command], env: { TMPDIR: folder } };
+    const program = startScript(currentRuntime, fixture("review/exits.ts"), options);
+    const { code, stderr } = await program.end;
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(readdirSync(folder).sort(), ["command", "started"]);
+    rmSync(folder, { recursive: true });
+  },
+);
+
+void test("a Process refuses options of the wrong kind, and what a runtime has not", async () => {
+  const wrong: [Record<string, unknown>, RegExp][] = [
+    [{ name: 5 }, /"name" takes a text, got "5"$/],
+    [{ env: "A=1" }, /"env" takes an object of variables, each a text, got "A=1"$/],
+    [{ env: { A: 5 } }, /"env" takes an object of variables/],
+    [{ permissions: "write" }, /"permissions" takes "all", or an array of flags.*, got "write"$/],
+    [{ detached: "yes" }, /"detached" takes true or false, got "yes"$/],
+    [{ daemon: 1 }, /"daemon" takes true or false, got "1"$/],
+    [{ toString: 1 }, /no option "toString"/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => new Process(functions, options), { name: "TypeError", message });
+  }
+  const runtimes: [unknown, RegExp][] = [
+    [null, /^The runtime "null" is not one of/],
+    [{ name: "node", pth: "/bin/node" }, /has no "pth": it takes name, path, args, env$/],
+    [{ name: "node", path: 5 }, /^The path of a runtime is a text, got "5"$/],
+    [{ name: "node", args: "--x" }, /^The args of a runtime are an array of flags, got "--x"$/],
+  ];
+  for (const [runtime, message] of runtimes) {
+    const child = new Process(functions, { export: "add", runtime: runtime as "node" });
+    await assert.rejects(child.start(), { name: "TypeError", message });
+  }
+});
+
+// Pipes.
+
+void test(
+  "a send() that waits for a server that hangs ends with its signal, and holds up no other",
+  {
+    skip,
+  },
+  () =>
+    withHungServer(async (list) => {
+      const [a, b] = await Pipe<unknown>();
+      const gone = new AbortController();
+      const reason = new Error("no longer");
+      const stuck = assert.rejects(a.send(list, { signal: gone.signal }), reason);
+      const behind = assert.rejects(a.send("behind", { signal: gone.signal }), reason);
+      const later = a.send("later");
+      gone.abort(reason);
+      await Promise.all([stuck, behind, later]);
+      assert.equal(await b.receive(), "later");
+      await a.close();
+      await b.close();
+    }),
+);
+
+// Names.
+
+/** Lets the body have a directory for managers; REFERENT_DIR is it while an action begins. */
+async function inHome(
+  body: (home: string, at: <T>(action: () => T) => T) => Promise<void>,
+): Promise<void> {
+  const home = mkdtempSync(join(tmpdir(), "referent-review-"));
+  try {
+    await body(home, (action) => {
+      const before = process.env.REFERENT_DIR;
+      process.env.REFERENT_DIR = home;
+      try {
+        return action();
+      } finally {
+        if (before === undefined) delete process.env.REFERENT_DIR;
+        else process.env.REFERENT_DIR = before;
+      }
+    });
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+void test("a server takes its name again at the address where one of the name was killed", () =>
+  inHome(async (home, at) => {
+    const socket = mkdtempSync(join(tmpdir(), "referent-review-"));
+    const server = await Manager.serve({ address: `unix:${socket}/s` });
+    const { address, env } = server;
+    const file = { version: protocolVersion, address, serializer: "messagepack" };
+    const own = { ...file, authkey: env["REFERENT_AUTHKEY"]!, pid: process.pid };
+    const path = join(home, "it", "manager.json");
+    const written = () => JSON.parse(readFileSync(path, "utf8"));
+    mkdirSync(join(home, "it"), { mode: 0o700 });
+    const killed = { ...file, authkey: "of the one that was killed", pid: 4711 };
+    writeFileSync(path, JSON.stringify(killed), { mode: 0o600 });
+    const withdraw = await at(() => register("it", own));
+    assert.deepEqual(written(), own);
+    // Whoever ended by itself may already have a successor there.
+    const successor = { ...own, pid: 4712 };
+    writeFileSync(path, JSON.stringify(successor), { mode: 0o600 });
+    await withdraw();
+    assert.deepEqual(written(), successor);
+    await server.close();
+    rmSync(socket, { recursive: true });
+  }));
+
+void test("an address that only another release understands is a ProtocolError, and stays", () =>
+  inHome(async (home, at) => {
+    const text = JSON.stringify({ version: 99, address: "quic://x", pid: 4711 });
+    mkdirSync(join(home, "it"), { mode: 0o700 });
+    writeFileSync(join(home, "it", "manager.json"), text, { mode: 0o600 });
+    await assert.rejects(at(() => Manager.open("it")), (error) => {
+      assert.ok(error instanceof ProtocolError, String(error));
+      assert.match(error.message, /"quic:\/\/x" speaks version "99".*process 4711/);
+      return true;
+    });
+    assert.equal(readFileSync(join(home, "it", "manager.json"), "utf8"), text);
+  }));
+
+// The command line.
+
+test("a table's headings, which a server may choose, leave a terminal nothing to obey", () => {
+  assert.deepEqual(table(["A\x1b[2J"], [["b"]]), ["A\\u{1b}[2J", "b"]);
+});
+
+test("leaves nothing behind", assertClean);
