@@ -627,7 +627,7 @@ test("referent top samples until it is told to stop", async () => {
       assert.equal(terminal.err, "");
       assert.equal(samples, 3);
       assert.equal(terminal.out.split("\x1b[H").length, interactive ? 4 : 1);
-      assert.equal(terminal.out.split("pid ").length, 4);
+      assert.equal(terminal.out.split("sessions 2, objects").length, 4);
     }
   });
 });

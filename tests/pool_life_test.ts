@@ -34,9 +34,9 @@ void test(
   queued(() =>
     withManagedPool(2, bun, async (pool, manager) => {
       const begun = await manager.list<number>();
-      const outcomes = await Promise.all(range(60).map((i) =>
-        pool.apply(tasks.beginOrDie, [begun, i]).catch((error) => error.name)
-      ));
+      const outcomes = await Promise.all(
+        range(60).map((i) => pool.apply(tasks.beginOrDie, [begun, i]).catch((error) => error.name)),
+      );
       assert.deepEqual(outcomes, range(60).map((i) => i % 10 === 5 ? "WorkerLostError" : i));
       const map = pool.starmap(tasks.beginOrDie, range(60).map((i) => [begun, i] as const), {
         chunkSize: 1,

@@ -11,7 +11,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { table } from "../lib/cli/text.ts";
 import { register } from "../lib/manager/named.ts";
-import { Pipe, Process } from "../lib/process.ts";
+import { defineTasks, type MapOptions, Pipe, Pool, Process } from "../lib/process.ts";
 import { protocolVersion } from "../lib/wire/protocol.ts";
 import { type ListProxy, Manager, ProcessError, ProtocolError } from "../mod.ts";
 import { startScript } from "./support/child.ts";
@@ -54,13 +54,18 @@ void test("Process.start() ends after startTimeout although the server of a prox
   }));
 
 for (const how of ["kill", "terminate"] as const) {
-  void test(`${how}() while a process starts ends it, and start() rejects`, async () => {
+  void test(`${how}() while a process starts ends it, and start() rejects`, { skip }, async () => {
+    // One that never comes.
     const child = new Process(functions, {
       export: "forever",
-      runtime: fast,
+      runtime: { name: "node", path: "/bin/cat", args: ["-"] },
+      stdio: "pipe",
       startTimeout: 60_000,
     });
-    const refused = assert.rejects(child.start(), ProcessError);
+    const refused = assert.rejects(child.start(), (error) => {
+      assert.ok(error instanceof ProcessError);
+      return error.exitSignal === (how === "kill" ? "SIGKILL" : "SIGTERM");
+    });
     child[how]();
     await refused;
     assert.equal(child.alive, false);
@@ -96,6 +101,12 @@ void test(
     rmSync(folder, { recursive: true });
   },
 );
+
+void test("a child that has ended does not keep its parent alive", async () => {
+  const program = startScript(currentRuntime, fixture("review/ends.ts"));
+  const { code, stdout, stderr } = await program.end;
+  assert.deepEqual([code, stdout], [0, ""], stderr);
+});
 
 void test("a Process refuses options of the wrong kind, and what a runtime has not", async () => {
   const wrong: [Record<string, unknown>, RegExp][] = [
@@ -144,6 +155,40 @@ void test(
       await b.close();
     }),
 );
+
+void test("Pipe() in a restricted Deno names flags that work the next time", async () => {
+  const start = async (permissions: string[]) => {
+    const child = new Process<string>(fixture("review/functions.ts"), {
+      export: "pipe",
+      runtime: { name: "deno", path: runtimePath("deno") },
+      permissions,
+      startTimeout: 60_000,
+    });
+    await child.start();
+    return await child.join();
+  };
+  const text = await start([]);
+  assert.match(
+    text,
+    /^ProcessError: Cannot make a pipe: .*\nRun the program with --allow-net --allow/,
+  );
+  assert.equal(await start(text.match(/--allow-(net|(read|write)=\S+)/g)!), "passed");
+});
+
+// Pools.
+
+void test("a Pool refuses options that are misspelt or of the wrong kind", async () => {
+  assert.throws(() => new Pool(1, { startTimeout: -1 }), /^RangeError: A timeout must be/);
+  const pool = new Pool(1);
+  const { square } = defineTasks(functions.href, { square: (x: number) => x * x });
+  const misspelt = { chunksize: 1 } as MapOptions;
+  await assert.rejects(pool.map(square, [1], misspelt), {
+    name: "TypeError",
+    message:
+      /^A pool's call has no option "chunksize": it takes timeout, signal, retries, chunkSize/,
+  });
+  await pool.terminate();
+});
 
 // Names.
 

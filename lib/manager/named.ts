@@ -140,8 +140,7 @@ export async function register(name: string, content: KeyFile): Promise<() => Pr
   await act(directory, `Cannot give the name "${name}"`, async () => {
     const living = await livingServer(directory);
     living?.socket.destroy();
-    // At its own address nobody else listens: the file is of one that was killed there.
-    if (living && living.keyFile.address !== content.address) throw taken(name, living.keyFile);
+    if (living && !isPredecessor(living.keyFile, content)) throw taken(name, living.keyFile);
     await removeLeftovers(directory);
     writeKeyFile(namedKeyFile(directory), content);
   });
@@ -152,6 +151,11 @@ export async function register(name: string, content: KeyFile): Promise<() => Pr
       if (readKeyFile(namedKeyFile(directory))?.pid !== content.pid) return;
       giveUpName(directory, content.address);
     });
+}
+
+/** Whether a key file is of a server that was killed at the address where this one listens now. */
+function isPredecessor(old: KeyFile, { address, pid }: KeyFile): boolean {
+  return old.address === address && old.pid !== pid;
 }
 
 /** Does something while nobody else starts a server for the name or gives it to one. */

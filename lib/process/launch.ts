@@ -8,18 +8,15 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { dirname } from "node:path";
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { Worker as Thread } from "node:worker_threads";
 import { Client } from "../client/client.ts";
 import { debug } from "../debug.ts";
-import { ProcessError } from "../errors.ts";
 import { inTime } from "../in_time.ts";
 import { defaultLimits, resolveLimits } from "../limits.ts";
 import {
   childEntry,
   childEnvironment,
-  isPermissionError,
   parentVariable,
   passToStderr,
   pid,
@@ -33,7 +30,14 @@ import { hostTypeid, type RemoteHost } from "./host.ts";
 import { type Invitation, threadData, writeInvitation } from "./invitation.ts";
 import { type ProgramOptions, runtimeCommand } from "./runtime_command.ts";
 import { Tail } from "./server_output.ts";
-import { cannotStart, type End, endOf, type ProcessEnd, startError } from "./start_error.ts";
+import {
+  cannotListen,
+  cannotStart,
+  type End,
+  endOf,
+  type ProcessEnd,
+  startError,
+} from "./start_error.ts";
 
 /** Where one stream of a child goes: to this process's, to a stream for its user, nowhere. */
 export type StreamOption = "inherit" | "pipe" | "ignore";
@@ -62,6 +66,8 @@ export interface LaunchOptions {
   readonly thread: boolean;
   /** Milliseconds until it must have come. */
   readonly startTimeout: number;
+  /** Is given what sends it signals, before it has come. */
+  readonly spawned?: (signal: Launched["signal"]) => void;
 }
 
 /** A child that has come. Neither it nor the idle connection keeps this process alive. */
@@ -108,13 +114,14 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     makeDirectory: true,
     accept: (transport) => arrivals.add(transport),
   }).catch((error) => {
-    throw cannotListen(options.what, path, error);
+    throw cannotListen(`start a ${options.what}`, error, " --allow-run --allow-env");
   });
   const forget = atExit(() => void listener.close().catch(() => {}));
   try {
     const spawned = options.thread
       ? spawnThread({ address, authkey })
       : spawnProcess(options, { address, authkey });
+    options.spawned?.(spawned.signal);
     const arrived = await arrival(arrivals.first, spawned, options);
     spawned.unref();
     const exited = spawned.exited.then(({ code, signal }) => ({ code, signal }));
@@ -124,18 +131,6 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     forget();
     await listener.close();
   }
-}
-
-/** A restricted program would be told of a path that is another one the next time. */
-function cannotListen(what: string, path: string, cause: Error): Error {
-  if (!isPermissionError(cause) && !isPermissionError(cause.cause)) return cause;
-  const folder = dirname(dirname(path));
-  const [refused] = cause.message.split("\n");
-  return new ProcessError(
-    `Cannot start a ${what}: ${refused}\nRun the program with --allow-net --allow-read=${folder} ` +
-      `--allow-write=${folder} --allow-run --allow-env`,
-    { cause },
-  );
 }
 
 /** What there is of a child once it has come. */

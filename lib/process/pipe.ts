@@ -21,6 +21,7 @@ import { atExit } from "./at_exit.ts";
 import { type Connection, PipeConnection } from "./connection.ts";
 import { Parcels } from "./parcel.ts";
 import { Channel, type Discard, endDefinition, endTypeid, PipeEnd } from "./pipe_end.ts";
+import { cannotListen } from "./start_error.ts";
 
 /** Options of a {@linkcode Pipe}. */
 export interface PipeOptions {
@@ -79,7 +80,9 @@ export async function Pipe(options: PipeOptions = {}): Promise<unknown> {
   const closed = (index: number) => {
     if (open.delete(index) && open.size === 0) endSoon(server);
   };
-  await server.listen({ address: undefined, background: true });
+  await server.listen({ address: undefined, background: true }).catch((error) => {
+    throw cannotListen("make a pipe", error);
+  });
   closeAtExit(server);
   try {
     const client = ManagerFacade.clientOf(await connect({ env: server.owner.env }))!;

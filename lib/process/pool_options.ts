@@ -28,7 +28,10 @@ export interface PoolOptions {
   permissions?: "all" | readonly string[];
   /** Tasks that will be run, where Deno workers are to load them all at their start. */
   tasks?: TaskSet | readonly TaskSet[];
-  /** Workers are threads of this process: they start sooner and die with it. */
+  /**
+   * Workers are threads of this process: they start sooner and die with it. Deno 2.9 cannot end a thread
+   * that is stuck in a loop: it goes on, and keeps its locks, until the program ends.
+   */
   threads?: boolean;
   /** Milliseconds until a worker must be ready. Default 10 000. */
   startTimeout?: number;
@@ -65,6 +68,10 @@ const known: readonly string[] = [
   "startTimeout",
 ];
 
+const callOptions: readonly string[] = [
+  ...["timeout", "signal", "retries", "chunkSize", "onProgress", "progress"],
+];
+
 /** Refuses what counts nothing. */
 export function checkCount(what: string, count: unknown): void {
   if (Number.isSafeInteger(count) && (count as number) >= 1) return;
@@ -78,7 +85,8 @@ export function checkPoolOptions(options: PoolOptions): void {
     if (known.includes(name)) continue;
     throw new TypeError(`Pool has no option "${name}": it takes ${known.join(", ")}`);
   }
-  const { maxTasksPerChild, tasks, runtime, threads, permissions } = options;
+  const { maxTasksPerChild, tasks, runtime, threads, permissions, startTimeout } = options;
+  checkedOptions({ timeout: startTimeout });
   if (maxTasksPerChild !== undefined) checkCount("The option maxTasksPerChild", maxTasksPerChild);
   for (const set of [tasks ?? []].flat()) {
     if (TaskSet.is(set)) continue;
@@ -96,6 +104,12 @@ export function checkPoolOptions(options: PoolOptions): void {
 /** Refuses options that a call cannot honour. */
 export function checkTaskOptions(options: MapOptions): void {
   checkedOptions(options);
+  for (const name of Object.keys(options)) {
+    if (callOptions.includes(name)) continue;
+    throw new TypeError(
+      `A pool's call has no option "${name}": it takes ${callOptions.join(", ")}`,
+    );
+  }
   const { chunkSize, retries = 0, onProgress, progress } = options;
   if (chunkSize !== undefined) checkCount("The option chunkSize", chunkSize);
   if (!(Number.isSafeInteger(retries) && retries >= 0) && retries !== Infinity) {

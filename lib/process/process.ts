@@ -8,7 +8,6 @@
  */
 
 import type { Readable, Writable } from "node:stream";
-import { stripVTControlCharacters } from "node:util";
 import { checkedOptions } from "../call_options.ts";
 import type { Client } from "../client/client.ts";
 import { ProcessError } from "../errors.ts";
@@ -27,7 +26,7 @@ import {
   type ProcessOptions,
   refuseMissing,
 } from "./process_options.ts";
-import { type ProcessEnd, startError } from "./start_error.ts";
+import { endedEarly, type ProcessEnd, startError } from "./start_error.ts";
 import { refuseWhileImporting } from "./tasks.ts";
 
 export { clientOf, type ProcessOptions } from "./process_options.ts";
@@ -65,7 +64,7 @@ export class Process<R = unknown> {
   readonly #startTimeout: number;
   readonly #client: Client | undefined;
   #starting: Promise<void> | undefined;
-  /** Signals it while it starts, once it has come. */
+  /** Signals for a process that is not there yet. */
   readonly #early: Signal[] = [];
   #signal: ((signal: Signal) => void) | undefined;
   #launched: Launched | undefined;
@@ -180,8 +179,6 @@ export class Process<R = unknown> {
     const packed = await this.#pack(parcels);
     try {
       const launched = await this.#launch(packed);
-      this.#signal = launched.signal;
-      for (const signal of this.#early) launched.signal(signal);
       await this.#prepare(launched, packed, deadline);
       await this.#run(launched, parcels, packed, deadline);
     } catch (error) {
@@ -219,6 +216,10 @@ export class Process<R = unknown> {
       detached,
       thread: false,
       startTimeout: this.#startTimeout,
+      spawned: (signal) => {
+        this.#signal = signal;
+        this.#early.forEach(signal);
+      },
     });
   }
 
@@ -303,7 +304,7 @@ export class Process<R = unknown> {
     } catch (error) {
       if (client.usable) throw error;
       const what = `The process "${this.name}" ended before "${name}" returned`;
-      throw endedEarly(what, await exited, stderrTail());
+      throw endedEarly(ProcessError, what, await exited, stderrTail());
     }
   }
 
@@ -345,13 +346,4 @@ export async function processArgs<A extends readonly unknown[] = unknown[]>(): P
     );
   }
   return await thread.processArgs() as A;
-}
-
-/** The error of a process that ended before it had answered. */
-function endedEarly(what: string, end: ProcessEnd, output: string): ProcessError {
-  const stderr = stripVTControlCharacters(output);
-  const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
-  const wrote = stderr.trim() === "" ? "" : `\nIt wrote:\n${stderr.trimEnd()}`;
-  const error = new ProcessError(`${what} (${how})${wrote}`);
-  return Object.assign(error, { exitCode: end.code, exitSignal: end.signal, stderr });
 }

@@ -1,16 +1,18 @@
 /**
- * How a child process ends, and the error that says why it did not start: what it reported, its exit
- * code, the end of its stderr, the cure where there is one.
+ * How a child process ends, and the error that says why it did not start or ended too early: what it
+ * reported, its exit code, the end of its stderr, the cure where there is one.
  *
- * Above: `spawn.ts`, `launch.ts`. Below: the error tree.
+ * Above: `spawn.ts`, `launch.ts`, `process.ts`, `pipe.ts`. Below: the error tree.
  *
  * @module
  */
 
 import type { ChildProcess } from "node:child_process";
+import { dirname } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { ProcessError, RemoteError } from "../errors.ts";
+import { ProcessError, RemoteError, type WorkerLostError } from "../errors.ts";
 import { isPermissionError } from "../runtime.ts";
+import { newSocketPath } from "../wire/transport.ts";
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -31,10 +33,16 @@ export function endOf(child: ChildProcess): Promise<End> {
     child.on("error", (error) => {
       if (child.pid === undefined) resolve({ code: null, signal: null, error });
     });
-    child.on("close", (code, signal) => resolve({ code, signal }));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let closed = false;
+    child.on("close", (code, signal) => {
+      closed = true;
+      clearTimeout(timer); // which would keep this process alive
+      resolve({ code, signal });
+    });
     child.on("exit", (code, signal) => {
       // A grandchild may have inherited the pipes and hold them open.
-      setTimeout(() => resolve({ code, signal }), 200);
+      if (!closed) timer = setTimeout(() => resolve({ code, signal }), 200);
     });
   });
 }
@@ -77,12 +85,41 @@ export function startError(
   return error;
 }
 
+/** The error of a process that ended before it had answered. */
+export function endedEarly<E extends ProcessError | WorkerLostError>(
+  Class: new (message: string) => E,
+  what: string,
+  { code, signal }: ProcessEnd,
+  output: string,
+): E {
+  const stderr = stripVTControlCharacters(output);
+  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+  const wrote = stderr.trim() === "" ? "" : `\nIt wrote:\n${stderr.trimEnd()}`;
+  const error = new Class(`${what} (${how})${wrote}`);
+  return Object.assign(error, { exitCode: code, exitSignal: signal, stderr });
+}
+
 /** What to do where Node does not load TypeScript. */
 function typescriptCure(text: string): string | undefined {
   const refused =
     /ERR_UNKNOWN_FILE_EXTENSION|Unknown file extension "\.[cm]?ts"|ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING/;
   if (!refused.test(text)) return undefined;
   return "This Node cannot load a .ts file: use Node 22.18 or newer, tsx, or the built .js";
+}
+
+/**
+ * The error of a socket of this process that could not be made. A restricted program would be told of
+ * a path that is another one the next time.
+ */
+export function cannotListen(action: string, cause: Error, flags = ""): Error {
+  if (!isPermissionError(cause) && !isPermissionError(cause.cause)) return cause;
+  const folder = dirname(dirname(newSocketPath()));
+  const [refused] = cause.message.split("\n");
+  return new ProcessError(
+    `Cannot ${action}: ${refused}\nRun the program with --allow-net --allow-read=${folder} ` +
+      `--allow-write=${folder}${flags}`,
+    { cause },
+  );
 }
 
 /** The error of a command that could not be run. */
