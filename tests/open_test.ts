@@ -77,7 +77,9 @@ async function inHome(body: (home: string) => Promise<void>): Promise<void> {
     await eventually("the home is empty", () => filesIn(home).length === 0);
   } finally {
     const { pid } = existsSync(keyFileOf(home)) ? readKeyFile(keyFileOf(home))! : {};
-    for (const left of [...serversIn(home), ...pid ? [pid] : []]) signal(left, "SIGKILL");
+    const left = new Set([...serversIn(home), ...pid ? [pid] : []]);
+    left.delete(process.pid); // that hosts one itself
+    for (const server of left) signal(server, "SIGKILL");
     rmSync(directory, { recursive: true });
   }
 }

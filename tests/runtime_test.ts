@@ -293,10 +293,13 @@ test("denoArguments() gives the least permissions and loads the modules ahead", 
 
 test("denoArguments() adds permissions, and flags of deno run", () => {
   const permissions = ["--allow-env=HOME", "--allow-ffi"];
-  assert.deepEqual(denoArguments({ entry, modules: [], addresses, permissions, args: ["--quiet"] }), [
-    ...["run", "--no-prompt", ...least],
-    ...["--allow-env=HOME", "--allow-ffi", "--quiet", "/lib/server/main.ts"],
-  ]);
+  assert.deepEqual(
+    denoArguments({ entry, modules: [], addresses, permissions, args: ["--quiet"] }),
+    [
+      ...["run", "--no-prompt", ...least],
+      ...["--allow-env=HOME", "--allow-ffi", "--quiet", "/lib/server/main.ts"],
+    ],
+  );
 });
 
 test("denoArguments() with all permissions needs no others", () => {

@@ -85,7 +85,7 @@ export class Member {
     this.#transport = transport;
     this.#life = kind === "mortal" ? 1 + club.random.below(longestLife) : Infinity;
     const leave = () => client.close();
-    const facade = new ManagerFacade({ client, env: {}, leave, disposal: "close" });
+    const facade = new ManagerFacade({ client, leave, disposal: "close" });
     this.manager = facade as unknown as Manager;
   }
 
