@@ -35,6 +35,8 @@ export interface Limits {
   maxObjects: number;
   /** The most receipts that one session holds. Default 1 000 000. */
   maxHolds: number;
+  /** The most workers of one pool in the server. Default 256. */
+  maxWorkers: number;
   /** The most bytes of a name or a typeid in UTF-8. Default 128. */
   maxNameBytes: number;
   /** Milliseconds between two pings on TCP. Default 15 000. */
@@ -57,6 +59,7 @@ export const defaultLimits: Readonly<Limits> = Object.freeze({
   stalledTimeout: 30_000,
   maxObjects: 1_000_000,
   maxHolds: 1_000_000,
+  maxWorkers: 256,
   maxNameBytes: 128,
   pingInterval: 15_000,
   pingTimeout: 45_000,

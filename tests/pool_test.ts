@@ -15,7 +15,14 @@ import {
   SerializeError,
   WorkerLostError,
 } from "../mod.ts";
-import { defineTasks, Pool, Process, type Progress, taskSignal } from "../lib/process.ts";
+import {
+  defineTasks,
+  Pool,
+  type PoolOptions,
+  Process,
+  type Progress,
+  taskSignal,
+} from "../lib/process.ts";
 import { Refused, tasks } from "./fixtures/pool/tasks.ts";
 import { hiddenTasks, tasks as others } from "./fixtures/pool/other.ts";
 import { tasks as broken } from "./fixtures/pool/broken.ts";
@@ -207,6 +214,25 @@ void test("calls refuse what is no task and options that they do not know", asyn
   await assert.rejects(pool.map(tasks.square, [1]), /the pool was terminated; make another one/);
   assert.throws(() => pool.imap(tasks.square, [1]), TypeError);
   await assert.rejects(pool.actor(tasks.Model), TypeError);
+});
+
+void test("a pool refuses options of another type", () => {
+  const wrong: [unknown, RegExp][] = [
+    [{ threads: "no" }, /threads takes true or false/],
+    [{ permissions: "write" }, /permissions takes "all"/],
+    [{ runtime: "bun", permissions: "all" }, /no worker of this pool runs in Deno/],
+    [{ initializer: "setup.ts" }, /initializer takes/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => new Pool(1, options as PoolOptions), { name: "TypeError", message });
+  }
+});
+
+void test("permissions are those of the Deno workers of a mixed pool", async () => {
+  const runtime = [inRuntime("bun"), inRuntime("deno")];
+  await withPool(2, { runtime, permissions: "all" }, async (pool) => {
+    assert.deepEqual(await pool.map(tasks.square, range(9)), range(9).map((i) => i * i));
+  });
 });
 
 void test("defineTasks() refuses what workers could not find", () => {

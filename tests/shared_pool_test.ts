@@ -455,4 +455,10 @@ test("a server of another runtime has workers of its own", { skip: compiled }, a
   }
 });
 
+void test("a pool may have maxWorkers workers, one more is LimitExceededError", () =>
+  hosted(async (manager) => {
+    assert.equal(await (await manager.pool(3)).size(), 3);
+    await assert.rejects(manager.pool(4), { name: "LimitExceededError", message: /maxWorkers/ });
+  }, { limits: { maxWorkers: 3 } }));
+
 test("leaves nothing behind", assertClean);

@@ -126,7 +126,7 @@ export class Host {
   async call({ module, name }: ExportedFunction, args: Parcel): Promise<PackedOutcomes> {
     const run = findFunction(await this.#import(module), module, name);
     const given = await this.#parcels.unpack(args);
-    // The answer to \`load\` leaves before a function that never yields begins.
+    // The answer to `load` leaves before a function that never yields begins.
     await new Promise((resolve) => setImmediate(resolve));
     return await this.#packAll(await this.#runAll(run, [given], true, new Cancellation()));
   }

@@ -158,7 +158,11 @@ export class Pool {
     }
   }
 
-  /** Takes no more calls; its workers end when those that it has are finished, and its actors with them. */
+  /**
+   * Takes no more calls; its workers end when those that it has are finished, and its actors with them.
+   * An iteration is finished when it is read to its end, or was left: one that nobody reads any more
+   * keeps the workers, so `break` out of it or call its `return()`.
+   */
   close(): void {
     if (this.#state === "open") this.#state = "closed";
     this.#finishIfDone();

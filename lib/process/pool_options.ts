@@ -8,6 +8,7 @@
 
 import { checkedOptions, checkObject, show } from "../call_options.ts";
 import type { ManagerMembers } from "../manager/facade.ts";
+import { runtimeName } from "../runtime.ts";
 import type { RuntimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
 import type { Progress } from "./job.ts";
@@ -24,7 +25,10 @@ export interface PoolOptions {
   maxTasksPerChild?: number;
   /** The runtime of the workers, or several, which take turns. Default: the one of this process. */
   runtime?: RuntimeName | RuntimeOptions | readonly (RuntimeName | RuntimeOptions)[];
-  /** Permissions of Deno workers beside the least: `all`, or flags such as `--allow-env=HOME`. */
+  /**
+   * Permissions of Deno workers beside the least: `all`, or flags such as `--allow-env=HOME`. Workers in
+   * other runtimes know none.
+   */
   permissions?: "all" | readonly string[];
   /** Tasks that will be run, where Deno workers are to load them all at their start. */
   tasks?: TaskSet | readonly TaskSet[];
@@ -86,6 +90,27 @@ export function checkPoolOptions(options: PoolOptions): void {
     throw new TypeError(`Pool has no option "${name}": it takes ${known.join(", ")}`);
   }
   const { maxTasksPerChild, tasks, runtime, threads, permissions, startTimeout } = options;
+  const { initializer } = options;
+  if (threads !== undefined && typeof threads !== "boolean") {
+    throw new TypeError(`The option threads takes true or false, got ${show(threads)}`);
+  }
+  if (permissions !== undefined && permissions !== "all" && !Array.isArray(permissions)) {
+    throw new TypeError(
+      `The option permissions takes "all", or an array of flags such as "--allow-read=/data", got ${
+        show(permissions)
+      }`,
+    );
+  }
+  if (permissions !== undefined && !threads && !runtimeNames(runtime).includes("deno")) {
+    throw new TypeError(
+      "The option permissions is Deno's, but no worker of this pool runs in Deno",
+    );
+  }
+  if (initializer !== undefined && !URL.canParse(String(initializer?.module))) {
+    throw new TypeError(
+      'The option initializer takes { module, export, args }, module a URL such as import.meta.resolve("./setup.ts")',
+    );
+  }
   checkedOptions({ timeout: startTimeout });
   if (maxTasksPerChild !== undefined) checkCount("The option maxTasksPerChild", maxTasksPerChild);
   for (const set of [tasks ?? []].flat()) {
@@ -99,6 +124,12 @@ export function checkPoolOptions(options: PoolOptions): void {
       "Threads run in this process: with { threads: true } there is no other runtime and no permissions",
     );
   }
+}
+
+function runtimeNames(runtime: PoolOptions["runtime"]): string[] {
+  return [runtime].flat().map((one) =>
+    one === undefined ? runtimeName : typeof one === "string" ? one : one?.name
+  );
 }
 
 /** Refuses options that a call cannot honour. */

@@ -8,7 +8,7 @@
  */
 
 import { show } from "../call_options.ts";
-import { TimeoutError } from "../errors.ts";
+import { LimitExceededError, TimeoutError } from "../errors.ts";
 import type { ManagerMembers } from "../manager/facade.ts";
 import { optionsOf } from "../objects/arguments.ts";
 import { Queue } from "../objects/queue.ts";
@@ -60,6 +60,12 @@ export class SharedPool {
       throw new TypeError(`pool(workers, options) takes at most 2 arguments, got ${args.length}`);
     }
     const [workers, given] = args as [number | undefined, SharedPoolOptions | undefined];
+    const { maxWorkers } = pools.owner.limits;
+    if (workers !== undefined && workers > maxWorkers) {
+      throw new LimitExceededError(
+        `Cannot make a pool of ${workers} workers: the limit maxWorkers of this server is ${maxWorkers}`,
+      );
+    }
     const options = poolOptions(pools, given);
     this.#pools = pools;
     this.#make = () => new Pool(workers, options);

@@ -83,17 +83,24 @@ export class Worker {
    */
   static async start(options: WorkerOptions, parcels: Parcels): Promise<Worker> {
     const address = options.owner?.env["REFERENT_ADDRESS"];
+    const ends = new AbortController();
     const launched = await launch({
       what: "worker",
       modules: options.modules,
       addresses: address === undefined ? [] : [address],
       runtime: options.runtime,
-      permissions: options.permissions,
+      permissions: nameOf(options.runtime) === "deno" ? options.permissions : undefined,
       stdio: ["ignore", "inherit", "inherit"],
       detached: false,
       thread: options.thread,
       startTimeout: options.startTimeout,
-    });
+      // One that has not come yet has nothing to finish.
+      spawned: (signal) => {
+        const kill = () => signal("SIGKILL");
+        options.signal.addEventListener("abort", kill, { signal: ends.signal });
+        if (options.signal.aborted) kill();
+      },
+    }).finally(() => ends.abort());
     const worker = new Worker(launched, parcels, options);
     const kill = () => void worker.kill();
     options.signal.addEventListener("abort", kill);
@@ -322,10 +329,14 @@ function killAtExit({ signal, exited }: Launched): void {
   exited.then(() => thread.killAtExit!.delete(kill));
 }
 
+function nameOf(runtime: WorkerOptions["runtime"] = runtimeName): string {
+  return typeof runtime === "string" ? runtime : runtime.name;
+}
+
 /** A Deno worker can import only what was named when it started. */
 function importable(options: WorkerOptions): ReadonlySet<string> | undefined {
-  const { runtime = runtimeName, permissions, thread } = options;
-  const name = typeof runtime === "string" ? runtime : runtime.name;
+  const { permissions, thread } = options;
+  const name = nameOf(options.runtime);
   const all = name !== "deno" || thread || permissions === "all" ||
     permissions?.includes("--allow-read");
   return all ? undefined : new Set(options.modules);

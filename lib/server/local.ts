@@ -56,6 +56,7 @@ export class LocalOwner implements ProxyOwner {
   env: Readonly<Record<string, string>> = {};
   readonly epoch: string;
   readonly usable = true;
+  readonly limits: Limits;
   readonly registry: Registry;
   readonly invoker: Invoker;
   /** The grants of this server. */
@@ -69,6 +70,7 @@ export class LocalOwner implements ProxyOwner {
 
   constructor(options: LocalOwnerOptions) {
     this.epoch = options.epoch;
+    this.limits = options.limits;
     this.#options = options;
     this.registry = new Registry(this, options.limits, options.types);
     this.ledger = new Ledger(Date.now() * 1000, (source) => this.registry.nameOf(source));
