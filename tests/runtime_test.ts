@@ -130,10 +130,11 @@ test("a Deno server starts with the least permissions, and imports modules witho
 
 test("what else is written to stdout does not hide the readiness line", async () => {
   const server = await start({
-    config: { stdout: `first\n${nonce} not JSON\n${nonce}x {}\n`, after: "last\n" },
+    config: { stdout: `first\n${nonce} not JSON\n${nonce}x {}\nloading ...`, after: "last\n" },
   });
   await until(() => server.stderrTail().includes("last"));
   assert.match(server.stderrTail(), /^first\n/);
+  assert.match(server.stderrTail(), /\nloading \.\.\.last\n/);
   assert.doesNotMatch(server.stderrTail(), /unix:/);
   server.endStdin();
   await endOf(server);

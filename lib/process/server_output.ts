@@ -98,7 +98,7 @@ export class FileOutput implements Output {
 
   tail(): string {
     const lines = this.#read(tailBytes).split("\n");
-    return lines.filter((line) => !line.startsWith(this.#nonce)).join("\n");
+    return lines.map((line) => line.split(this.#nonce, 1)[0]).join("\n");
   }
 
   unref(): void {
@@ -189,15 +189,18 @@ class LineFinder {
     const ready = readyLine(line, this.#nonce);
     if (ready === undefined) return parts.forEach((part) => this.#pass(part));
     this.#done = true;
+    const before = line.slice(0, line.indexOf(this.#nonce));
+    if (before !== "") this.#pass(new TextEncoder().encode(before));
     this.#found(ready);
   }
 }
 
-/** What the line says if it is the readiness line: the nonce and an object as JSON. */
+/** What the line says if it is, or ends with, the readiness line: the nonce and an object as JSON. */
 function readyLine(line: string, nonce: string): Record<string, unknown> | undefined {
-  if (!line.startsWith(`${nonce} `)) return undefined;
+  const start = line.indexOf(`${nonce} `);
+  if (start < 0) return undefined;
   try {
-    const ready: unknown = JSON.parse(line.slice(nonce.length + 1));
+    const ready: unknown = JSON.parse(line.slice(start + nonce.length + 1));
     if (typeof ready === "object" && ready !== null) return ready as Record<string, unknown>;
   } catch {
     // Something else printed the nonce.
