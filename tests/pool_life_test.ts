@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -382,7 +382,11 @@ async function runProgram(
     if (["starting", "retrying"].includes(args[0]) || args[2] === "wait") return;
     await eventually("its files are gone", () => readdirSync(folder).length === 0);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    // A start that was cut short may still be making its directory.
+    await eventually("the folder is gone", () => {
+      rmSync(folder, { recursive: true, force: true });
+      return !existsSync(folder);
+    });
   }
 }
 
