@@ -1,5 +1,6 @@
 /**
- * What a review of processes, pipes, names and the command line found: each test failed before.
+ * Bad days of processes, pipes, named managers and the command line: a server that hangs, a program
+ * that exits too early, options that are wrong, files of another release.
  *
  * @module
  */
@@ -73,7 +74,7 @@ for (const how of ["kill", "terminate"] as const) {
 }
 
 void test("start() of a detached function does not wait for a function that never yields", async () => {
-  const child = new Process(fixture("review/functions.ts"), {
+  const child = new Process(fixture("process_faults/functions.ts"), {
     export: "busy",
     args: [600_000],
     detached: true,
@@ -89,12 +90,12 @@ void test(
   "a program that exits while a process starts leaves no socket behind",
   { skip },
   async () => {
-    const folder = mkdtempSync(join(tmpdir(), "referent-review-"));
+    const folder = mkdtempSync(join(tmpdir(), "referent-faults-"));
     const command = join(folder, "command");
     // Ends with its stdin.
     writeFileSync(command, '#!/bin/sh\n: > "$TMPDIR/started"\nexec cat\n', { mode: 0o700 });
     const options = { args: [command], env: { TMPDIR: folder } };
-    const program = startScript(currentRuntime, fixture("review/exits.ts"), options);
+    const program = startScript(currentRuntime, fixture("process_faults/exits.ts"), options);
     const { code, stderr } = await program.end;
     assert.equal(code, 0, stderr);
     assert.deepEqual(readdirSync(folder).sort(), ["command", "started"]);
@@ -103,7 +104,7 @@ void test(
 );
 
 void test("a child that has ended does not keep its parent alive", async () => {
-  const program = startScript(currentRuntime, fixture("review/ends.ts"));
+  const program = startScript(currentRuntime, fixture("process_faults/ends.ts"));
   const { code, stdout, stderr } = await program.end;
   assert.deepEqual([code, stdout], [0, ""], stderr);
 });
@@ -158,7 +159,7 @@ void test(
 
 void test("Pipe() in a restricted Deno names flags that work the next time", async () => {
   const start = async (permissions: string[]) => {
-    const child = new Process<string>(fixture("review/functions.ts"), {
+    const child = new Process<string>(fixture("process_faults/functions.ts"), {
       export: "pipe",
       runtime: { name: "deno", path: runtimePath("deno") },
       permissions,
@@ -196,7 +197,7 @@ void test("a Pool refuses options that are misspelt or of the wrong kind", async
 async function inHome(
   body: (home: string, at: <T>(action: () => T) => T) => Promise<void>,
 ): Promise<void> {
-  const home = mkdtempSync(join(tmpdir(), "referent-review-"));
+  const home = mkdtempSync(join(tmpdir(), "referent-faults-"));
   try {
     await body(home, (action) => {
       const before = process.env.REFERENT_DIR;
@@ -215,7 +216,7 @@ async function inHome(
 
 void test("a server takes its name again at the address where one of the name was killed", () =>
   inHome(async (home, at) => {
-    const socket = mkdtempSync(join(tmpdir(), "referent-review-"));
+    const socket = mkdtempSync(join(tmpdir(), "referent-faults-"));
     const server = await Manager.serve({ address: `unix:${socket}/s` });
     const { address, env } = server;
     const file = { version: protocolVersion, address, serializer: "messagepack" };
