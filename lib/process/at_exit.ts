@@ -1,7 +1,7 @@
 /**
  * What is done when this process ends, however much of it there is: one listener for all.
  *
- * Above: launch.ts, pipe.ts. Below: child.ts, the system.
+ * Above: launch.ts, worker.ts, pipe.ts. Below: child.ts, the system.
  *
  * @module
  */

@@ -43,8 +43,6 @@ export const thread: {
   processArgs: (() => Promise<unknown>) | undefined;
   /** What is done when this process exits: at_exit.ts. */
   atExit: Set<() => void> | undefined;
-  /** Kill the workers of pools that have not ended: one that is stuck would not see that all is over. */
-  killAtExit: Set<() => void> | undefined;
   /** The progress bars on this process's stderr, whichever pools they are of. */
   progressBars: ProgressBars | undefined;
   /** Tells the running task that nobody waits for it any more. */
@@ -60,7 +58,6 @@ export const thread: {
   importsOnly: undefined,
   processArgs: undefined,
   atExit: undefined,
-  killAtExit: undefined,
   progressBars: undefined,
   cancellation: new AsyncLocalStorage(),
   sharedClients: new Map(),

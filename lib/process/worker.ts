@@ -8,21 +8,20 @@
  */
 
 import { clearTimeout, setTimeout } from "node:timers";
-import { stripVTControlCharacters } from "node:util";
 import { WorkerLostError } from "../errors.ts";
 import { rebuildException } from "../exceptions.ts";
 import { inTime, within } from "../in_time.ts";
-import { onExit, runtimeName } from "../runtime.ts";
+import { runtimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
+import { atExit } from "./at_exit.ts";
 import { discardOutcomes, type Outcomes, unpackOutcomes } from "./outcomes.ts";
-import { thread } from "./child.ts";
 import type { RunRequest } from "./host.ts";
 import type { Chunk, ChunkResult } from "./job.ts";
 import { launch, type Launched } from "./launch.ts";
 import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.ts";
 import type { ProxyOwner } from "../proxy.ts";
 import type { ProgramOptions } from "./runtime_command.ts";
-import { type ProcessEnd, startError } from "./start_error.ts";
+import { endedEarly, type ProcessEnd, startError } from "./start_error.ts";
 import { RelayedError, Task } from "./tasks.ts";
 
 /** What to start. */
@@ -127,7 +126,9 @@ export class Worker {
     this.lost = Promise.race([launched.client.ended, launched.exited]);
     // One that cannot be talked to is ended.
     this.lost.then(() => this.#end());
-    killAtExit(launched);
+    // A worker that never yields would not see this process's end.
+    const settled = atExit(() => launched.signal("SIGKILL"));
+    launched.exited.then(settled);
   }
 
   /** How many more tasks it may run. */
@@ -305,28 +306,14 @@ export class Worker {
   }
 
   async #lost(what: string): Promise<WorkerLostError> {
-    const { code, signal } = await this.exited;
-    const stderr = stripVTControlCharacters(this.#launched.stderrTail());
-    const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
-    const wrote = stderr.trim() === "" ? "" : `\nIt wrote:\n${stderr.trimEnd()}`;
-    const error = new WorkerLostError(`The worker that ${what} was lost (${how})${wrote}`);
-    return Object.assign(error, { exitCode: code, exitSignal: signal, stderr });
+    const end = await this.exited;
+    const tail = this.#launched.stderrTail();
+    return endedEarly(WorkerLostError, `The worker that ${what} was lost`, end, tail);
   }
 }
 
 function requestOf({ id, chunk: { job: { task, spread } } }: Errand): RunRequest {
   return { id, task: { module: task.module, name: task.name }, spread };
-}
-
-/** A worker that is stuck would not see the end of this program. */
-function killAtExit({ signal, exited }: Launched): void {
-  if (!thread.killAtExit) {
-    const kills = thread.killAtExit = new Set();
-    onExit(() => kills.forEach((kill) => kill()));
-  }
-  const kill = () => signal("SIGKILL");
-  thread.killAtExit.add(kill);
-  exited.then(() => thread.killAtExit!.delete(kill));
 }
 
 function nameOf(runtime: WorkerOptions["runtime"] = runtimeName): string {
