@@ -6,12 +6,11 @@
  * @module
  */
 
-import { lstat, readdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { lstat } from "node:fs/promises";
 import { join as joinPath } from "node:path";
 import { listNamed, type NamedManager } from "../manager/named.ts";
 import { currentUid, type Terminal } from "../runtime.ts";
-import { answers } from "../wire/socket_directory.ts";
+import { answers, socketDirectories } from "../wire/socket_directory.ts";
 import type { Command, CommandLine } from "./command.ts";
 import { join } from "./target.ts";
 import { type Cell, jsonLine, printable, table } from "./text.ts";
@@ -104,14 +103,10 @@ async function contentsOf(target: string): Promise<Contents> {
 
 /** The sockets that `newSocketPath()` named, of this user's servers. */
 async function socketsOfUser(): Promise<string[]> {
-  const parents = [...new Set([tmpdir(), "/tmp"])];
-  const found = await Promise.all(parents.map(async (parent) => {
-    const names = await readdir(parent).catch(() => []);
-    return names.filter((name) => /^referent-[0-9a-f]{16}$/.test(name))
-      .map((name) => joinPath(parent, name, "s"));
-  }));
+  const directories = await socketDirectories();
   const owned = await Promise.all(
-    found.flat().map(async (path) => {
+    directories.map(async (directory) => {
+      const path = joinPath(directory, "s");
       const socket = await lstat(path).catch(() => undefined);
       return socket?.isSocket() && socket.uid === (currentUid() ?? socket.uid) ? [path] : [];
     }),

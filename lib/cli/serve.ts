@@ -13,6 +13,7 @@ import { ManagerError, UnknownObjectError } from "../errors.ts";
 import { register } from "../manager/named.ts";
 import type { ServeOptions } from "../manager/options.ts";
 import { serve as host, type Server } from "../manager/serve.ts";
+import { typescriptCure } from "../process/start_error.ts";
 import { environment, pid, type Terminal } from "../runtime.ts";
 import { serializers } from "../server/config.ts";
 import { findTypeSets } from "../types.ts";
@@ -112,10 +113,9 @@ async function importModule(module: string): Promise<Record<string, unknown>> {
     return await import(url);
   } catch (error) {
     const { code, message } = error as { code?: unknown; message?: unknown };
-    const cure = code === "ERR_UNKNOWN_FILE_EXTENSION"
-      ? "; this Node cannot load a .ts file: use Node 22.18 or newer, tsx, or the built .js"
-      : "";
-    throw new ManagerError(`Cannot import "${module}": ${message ?? error}${cure}`, {
+    const cure = typescriptCure(`${code}`);
+    const hint = cure === undefined ? "" : `; ${cure}`;
+    throw new ManagerError(`Cannot import "${module}": ${message ?? error}${hint}`, {
       cause: error,
     });
   }

@@ -12,6 +12,7 @@ import { describeException, type ErrorClass, type Exception } from "../exception
 import type { Definition } from "../objects/definition.ts";
 import type { Caller, Remote } from "../remote.ts";
 import { exitProcess, setExitCode } from "../runtime.ts";
+import { isPromise } from "../server/invocation.ts";
 import type { RegisteredType } from "../server/registry.ts";
 import { thread } from "./child.ts";
 import { type Outcomes, type PackedOutcomes, packOutcomes } from "./outcomes.ts";
@@ -231,7 +232,7 @@ export class Host {
       try {
         cancellation.throwIfCancelled();
         const result = spread ? call(...item as unknown[]) : call(item);
-        values.push(isThenable(result) ? await result : result);
+        values.push(isPromise(result) ? await result : result);
       } catch (error) {
         exceptions.push([values.length, this.#describe(error)]);
         values.push(undefined);
@@ -306,9 +307,4 @@ function findFunction(
       names.map((known) => `"${known}"`).join(", ") || "none at all"
     }`,
   );
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null &&
-    typeof (value as PromiseLike<unknown>).then === "function";
 }

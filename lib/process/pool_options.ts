@@ -8,11 +8,10 @@
 
 import { checkedOptions, checkObject, show } from "../call_options.ts";
 import type { ManagerMembers } from "../manager/facade.ts";
-import { runtimeName } from "../runtime.ts";
 import type { RuntimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
 import type { Progress } from "./job.ts";
-import type { RuntimeOptions } from "./runtime_command.ts";
+import { runtimeNameOf, type RuntimeOptions } from "./runtime_command.ts";
 import { TaskSet } from "./tasks.ts";
 
 /** Options of a `Pool`. */
@@ -101,7 +100,9 @@ export function checkPoolOptions(options: PoolOptions): void {
       }`,
     );
   }
-  if (permissions !== undefined && !threads && !runtimeNames(runtime).includes("deno")) {
+  if (
+    permissions !== undefined && !threads && ![runtime].flat().map(runtimeNameOf).includes("deno")
+  ) {
     throw new TypeError(
       "The option permissions is Deno's, but no worker of this pool runs in Deno",
     );
@@ -124,12 +125,6 @@ export function checkPoolOptions(options: PoolOptions): void {
       "Threads run in this process: with { threads: true } there is no other runtime and no permissions",
     );
   }
-}
-
-function runtimeNames(runtime: PoolOptions["runtime"]): string[] {
-  return [runtime].flat().map((one) =>
-    one === undefined ? runtimeName : typeof one === "string" ? one : one?.name
-  );
 }
 
 /** Refuses options that a call cannot honour. */

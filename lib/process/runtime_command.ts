@@ -27,6 +27,11 @@ export interface RuntimeOptions {
   env?: Record<string, string>;
 }
 
+/** Which runtime an option asks for. */
+export function runtimeNameOf(runtime: RuntimeName | RuntimeOptions = runtimeName): RuntimeName {
+  return typeof runtime === "string" ? runtime : runtime?.name;
+}
+
 /** What the command line of a child depends on. */
 export interface ProgramOptions {
   /** What is started, for messages: `a server`, `a process`. */

@@ -100,7 +100,7 @@ export function endedEarly<E extends ProcessError | WorkerLostError>(
 }
 
 /** What to do where Node does not load TypeScript. */
-function typescriptCure(text: string): string | undefined {
+export function typescriptCure(text: string): string | undefined {
   const refused =
     /ERR_UNKNOWN_FILE_EXTENSION|Unknown file extension "\.[cm]?ts"|ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING/;
   if (!refused.test(text)) return undefined;

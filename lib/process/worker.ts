@@ -11,7 +11,6 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { WorkerLostError } from "../errors.ts";
 import { rebuildException } from "../exceptions.ts";
 import { inTime, within } from "../in_time.ts";
-import { runtimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
 import { atExit } from "./at_exit.ts";
 import { discardOutcomes, type Outcomes, unpackOutcomes } from "./outcomes.ts";
@@ -20,7 +19,7 @@ import type { Chunk, ChunkResult } from "./job.ts";
 import { launch, type Launched } from "./launch.ts";
 import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.ts";
 import type { ProxyOwner } from "../proxy.ts";
-import type { ProgramOptions } from "./runtime_command.ts";
+import { type ProgramOptions, runtimeNameOf } from "./runtime_command.ts";
 import { endedEarly, type ProcessEnd, startError } from "./start_error.ts";
 import { RelayedError, Task } from "./tasks.ts";
 
@@ -88,7 +87,7 @@ export class Worker {
       modules: options.modules,
       addresses: address === undefined ? [] : [address],
       runtime: options.runtime,
-      permissions: nameOf(options.runtime) === "deno" ? options.permissions : undefined,
+      permissions: runtimeNameOf(options.runtime) === "deno" ? options.permissions : undefined,
       stdio: ["ignore", "inherit", "inherit"],
       detached: false,
       thread: options.thread,
@@ -316,14 +315,10 @@ function requestOf({ id, chunk: { job: { task, spread } } }: Errand): RunRequest
   return { id, task: { module: task.module, name: task.name }, spread };
 }
 
-function nameOf(runtime: WorkerOptions["runtime"] = runtimeName): string {
-  return typeof runtime === "string" ? runtime : runtime.name;
-}
-
 /** A Deno worker can import only what was named when it started. */
 function importable(options: WorkerOptions): ReadonlySet<string> | undefined {
   const { permissions, thread } = options;
-  const name = nameOf(options.runtime);
+  const name = runtimeNameOf(options.runtime);
   const all = name !== "deno" || thread || permissions === "all" ||
     permissions?.includes("--allow-read");
   return all ? undefined : new Set(options.modules);

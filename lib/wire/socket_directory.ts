@@ -41,20 +41,23 @@ export function newSocketPath(): string {
   return join("/tmp", name, "s");
 }
 
+/** The directories that {@linkcode newSocketPath} named, of whatever user. */
+export async function socketDirectories(): Promise<string[]> {
+  const parents = new Set([temporaryDirectory(), "/tmp"]);
+  const found = await Promise.all([...parents].map(async (parent) => {
+    const names = await readdir(parent).catch(() => []);
+    return names.filter((name) => directoryName.test(name)).map((name) => join(parent, name));
+  }));
+  return found.flat();
+}
+
 /**
  * Removes what servers left that were killed together with their starters: directories of this user
  * whose socket refuses. What cannot be looked at or removed stays.
  */
 export async function removeAbandonedSockets(): Promise<void> {
-  const parents = new Set([temporaryDirectory(), "/tmp"]);
-  await Promise.all([...parents].map(removeAbandonedIn));
-}
-
-async function removeAbandonedIn(parent: string): Promise<void> {
-  const names = await readdir(parent).catch(() => []);
-  const ours = names.filter((name) => directoryName.test(name));
-  await Promise.all(ours.map(async (name) => {
-    const directory = join(parent, name);
+  const directories = await socketDirectories();
+  await Promise.all(directories.map(async (directory) => {
     try {
       const { uid, mtimeMs } = await lstat(directory);
       // A server that starts has bound its socket and not listened yet.
