@@ -1,10 +1,11 @@
 /**
- * Node 20 cannot run TypeScript, and what its users get is the package: so there the tests are
- * compiled and laid beside the built package, where `../mod.js` and `../lib/...` are its files.
+ * Node 20 cannot run TypeScript: there the tests are compiled and laid beside the draft of the
+ * package, where `../mod.js` and `../lib/...` are its files. The examples import the package itself,
+ * which has the same code in fewer files.
  *
  * ```text
- * <temporary folder>/package.json mod.js lib/   the package, as built
- *                    node_modules/              its dependency, and the optional one
+ * <temporary folder>/package.json mod.js lib/   the draft, as built
+ *                    node_modules/              the package; its dependency, and the optional one
  *                    tests/ examples/           compiled; other files of theirs are copied
  *                    docs/ *.md                 the documents that tests read
  * ```
@@ -13,13 +14,15 @@
  *
  * @module
  */
+import type { Built } from "./build_npm.ts";
 import { run } from "./run.ts";
 import { root, type Tools } from "./tools.ts";
 
 /** Makes the folder; the caller removes it. */
-export async function layOutForNode20(tools: Tools, packageFolder: string): Promise<string> {
+export async function layOutForNode20(tools: Tools, built: Built): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "node20-" });
-  await copy(packageFolder, folder);
+  await copy(built.draft, folder);
+  await copy(built.folder, `${folder}/node_modules/@referent/manager`);
   await copy(
     await Deno.realPath(`${root}/node_modules/@msgpack/msgpack`),
     `${folder}/node_modules/@msgpack/msgpack`,
@@ -70,19 +73,21 @@ async function compile(tools: Tools, folder: string): Promise<void> {
     }
   }
   await Deno.remove(compiled, { recursive: true });
-  await renameWorkers(`${folder}/examples`);
+  await importPackage(`${folder}/examples`);
 }
 
-/** An example names the module of its processes by a URL, which tsc leaves as it is. */
-async function renameWorkers(folder: string): Promise<void> {
+/** Does to the examples what whoever copies them does, and what tsc leaves as it is. */
+async function importPackage(folder: string): Promise<void> {
+  // A package of its own: in the library's, "@referent/manager" would be the draft.
+  await Deno.writeTextFile(`${folder}/package.json`, `{ "private": true, "type": "module" }\n`);
   for (const { name } of Deno.readDirSync(folder)) {
     if (!name.endsWith(".js")) continue;
     const code = await Deno.readTextFile(`${folder}/${name}`);
-    const renamed = code.replaceAll(
-      /new URL\("(\.\/\w+)\.ts", import\.meta\.url\)/g,
-      'new URL("$1.js", import.meta.url)',
-    );
-    if (renamed !== code) await Deno.writeTextFile(`${folder}/${name}`, renamed);
+    const changed = code
+      .replaceAll('from "../mod.js"', 'from "@referent/manager"')
+      .replaceAll('from "../lib/process.js"', 'from "@referent/manager/process"')
+      .replaceAll(/(?<=new URL\("\.\/\w+)\.ts(?=", import\.meta\.url\))/g, ".js");
+    if (changed !== code) await Deno.writeTextFile(`${folder}/${name}`, changed);
   }
 }
 

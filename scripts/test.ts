@@ -77,7 +77,7 @@ function builtPackage(): Promise<Built> {
 }
 
 async function onNode20(print: Print): Promise<Counts> {
-  const folder = await layOutForNode20(tools, (await builtPackage()).folder);
+  const folder = await layOutForNode20(tools, await builtPackage());
   try {
     const files = testFiles().map((file) => file.replace(/\.ts$/, ".js"));
     return await runTests(nodeRunner(await node20(), folder, ".js"), files, print);

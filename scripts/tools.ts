@@ -23,6 +23,8 @@ export interface Tools {
   bun: string;
   /** A current Node, which runs TypeScript. */
   node: string;
+  /** The bundler. */
+  esbuild: string;
   /** The compiler of TypeScript 5.9 (JavaScript). */
   tsc59: string;
   /** The compiler of TypeScript 7 (JavaScript that starts the native program). */
@@ -45,6 +47,7 @@ export async function setUp(): Promise<Tools> {
     deno: Deno.execPath(),
     bun: `${modules}/.bin/bun`,
     node: await currentNode(),
+    esbuild: `${modules}/.bin/esbuild`,
     tsc59: `${modules}/typescript59/bin/tsc`,
     tsc7: `${modules}/typescript/bin/tsc`,
     publint: `${modules}/publint/src/cli.js`,
