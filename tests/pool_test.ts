@@ -23,6 +23,7 @@ import {
   type Progress,
   taskSignal,
 } from "../lib/process.ts";
+import { Pace } from "../lib/process/job.ts";
 import { Refused, tasks } from "./fixtures/pool/tasks.ts";
 import { hiddenTasks, tasks as others } from "./fixtures/pool/other.ts";
 import { tasks as broken } from "./fixtures/pool/broken.ts";
@@ -563,6 +564,38 @@ void test(
     })
   ),
 );
+
+void test(
+  "behind a task that is called alone nothing waits, however short it was before",
+  queued(() =>
+    withManagedPool(2, {}, async (pool, manager) => {
+      const [list, others] = [await manager.list<unknown>(), await manager.list<unknown>()];
+      const many = () => pool.starmap(tasks.meet, range(60).map(() => [others, 1] as const));
+      await many();
+      const long = pool.apply(tasks.meet, [list, 2]);
+      await untilLength(list, 1);
+      const workers = new Set((await many()).map(([, worker]) => worker));
+      await list.push("the end of the long one");
+      const [, worker] = await long;
+      assert.ok(!workers.has(worker!), "the others ran elsewhere meanwhile");
+    })
+  ),
+);
+
+void test("a pace expects what the slowest of late took, and forgets it by and by", () => {
+  const pace = new Pace();
+  assert.equal(pace.timeOf(1), Infinity);
+  assert.equal(pace.tasksIn(20), 0);
+  pace.learn(10, 20);
+  assert.equal(pace.timeOf(3), 6);
+  assert.equal(pace.tasksIn(7), 3);
+  pace.learn(1, 1000);
+  assert.equal(pace.timeOf(1), 1000);
+  for (const _ of range(5)) pace.learn(10, 20);
+  assert.ok(pace.timeOf(1) > 100, `after five it is ${pace.timeOf(1)}`);
+  for (const _ of range(50)) pace.learn(10, 20);
+  assert.equal(pace.timeOf(1), 2);
+});
 
 void test(
   "maxTasksPerChild is exact, whatever the size of chunks",

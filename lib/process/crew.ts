@@ -82,7 +82,7 @@ export class Crew {
   idle({ module, name }: Task, need: number): Worker | undefined {
     const fits = (worker: Worker) => worker.canImport(module) && worker.capacity >= need;
     const fitting = this.#idle.filter(fits);
-    if (fitting.length > 0) return fitting.find(({ free }) => free) ?? fitting[0];
+    if (fitting.length > 0) return fitting.reduce((a, b) => b.load < a.load ? b : a);
     this.#refuseIfUnknown(module, name);
     const replaceable = this.#replaceable();
     if (replaceable) this.#leave(replaceable, replaceable.finish());
@@ -90,7 +90,7 @@ export class Crew {
 
   /** Starts workers until, of all that there may be, so many have nothing to do. */
   staff(wanted: number): void {
-    const busy = this.#workers.size - this.#idle.filter(({ free }) => free).length;
+    const busy = this.#workers.size - this.#idle.filter(isFree).length;
     const target = Math.min(this.#size, busy + wanted);
     while (this.count < target) this.#startOne().catch(() => {}); // the pool is told
   }
@@ -129,7 +129,7 @@ export class Crew {
   }
 
   #replaceable(): Worker | undefined {
-    return this.#idle.find(({ actors, free }) => actors === 0 && free);
+    return this.#idle.find((worker) => worker.actors === 0 && isFree(worker));
   }
 
   /** Undefined if a new worker would have fewer, or one that comes. */
@@ -160,7 +160,7 @@ export class Crew {
   /** Lets all end in order: as soon as they have nothing to do. */
   finish(): void {
     this.#finishing = true;
-    for (const worker of this.#idle.filter(({ free }) => free)) {
+    for (const worker of this.#idle.filter(isFree)) {
       this.#leave(worker, worker.finish());
     }
   }
@@ -222,8 +222,8 @@ export class Crew {
 
   #rest(worker: Worker): void {
     const spent = this.#finishing || worker.capacity <= 0;
-    if (!spent && (worker.free || worker.hasRoom)) this.#idle.push(worker);
-    else if (spent && worker.free) this.#leave(worker, worker.finish());
+    if (!spent && worker.hasRoom) this.#idle.push(worker);
+    else if (spent && isFree(worker)) this.#leave(worker, worker.finish());
   }
 
   #withdraw(worker: Worker): void {
@@ -255,6 +255,11 @@ export class Crew {
     this.#workers.delete(worker);
     this.#withdraw(worker);
   }
+}
+
+/** Whether it has nothing to do. */
+function isFree({ load }: Worker): boolean {
+  return load === 0;
 }
 
 /** Who owns the proxies of a pool's user; a pool in a server works for that itself. */

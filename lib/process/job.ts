@@ -67,8 +67,12 @@ export interface JobOptions {
   readonly sink: Sink;
   /** The items of a chunk; undefined: as many as pay. */
   readonly chunkSize: number | undefined;
+  /** How long its tasks took before. */
+  readonly pace: Pace;
   /** No chunk is larger that is as large as pays. */
   readonly maxAutomaticSize: number;
+  /** Its first results are waited for: it begins with small chunks. */
+  readonly startsSmall: boolean;
   /** No chunk is larger. */
   readonly maxChunkSize: number;
   readonly workers: number;
@@ -81,9 +85,31 @@ export interface JobOptions {
 
 /** Milliseconds that a chunk should take: much more than it costs to send one, little to wait for. */
 const worthwhile = 20;
+/** Milliseconds of a chunk that is not worth to be divided, so that no worker waits for another. */
+const indivisible = 0.25;
 const maxGrowth = 8;
-/** Milliseconds of a chunk behind which another may wait in the same worker. */
-const short = 5;
+
+/** How long tasks take, expected of what they took. */
+export class Pace {
+  /** Milliseconds: like the slowest of late, since tasks that differ should not wait for each other. */
+  #perTask = Infinity;
+
+  /** Milliseconds of so many tasks; Infinity while nothing is known. */
+  timeOf(tasks: number): number {
+    return tasks * this.#perTask;
+  }
+
+  /** How many tasks take so many milliseconds. */
+  tasksIn(time: number): number {
+    return Math.floor(time / this.#perTask);
+  }
+
+  /** So many tasks took so many milliseconds. */
+  learn(tasks: number, time: number): void {
+    const faded = this.#perTask === Infinity ? 0 : this.#perTask * 0.7;
+    this.#perTask = Math.max(time / tasks, faded);
+  }
+}
 
 /** The tasks of one call. */
 export class Job {
@@ -91,6 +117,7 @@ export class Job {
   readonly spread: boolean;
   readonly retries: number;
   readonly pathOf: JobOptions["pathOf"];
+  readonly pace: Pace;
   /** Chunks that workers have. */
   readonly running: Set<Chunk> = new Set();
   readonly #options: JobOptions;
@@ -98,9 +125,7 @@ export class Job {
   readonly #sink: Sink;
   readonly #start = performance.now();
   #again: Chunk[] = [];
-  #size = 1;
-  /** Milliseconds that the last chunk took. */
-  #time = Infinity;
+  #size: number;
   #taken = 0;
   #chunks = 0;
   #done = 0;
@@ -112,9 +137,11 @@ export class Job {
     this.spread = options.spread;
     this.retries = options.retries;
     this.pathOf = options.pathOf;
+    this.pace = options.pace;
     this.#options = options;
     this.#input = options.input;
     this.#sink = options.sink;
+    this.#size = options.startsSmall ? 1 : this.#worthwhileSize(Infinity);
   }
 
   /** Nothing of it is to be done any more. */
@@ -142,11 +169,6 @@ export class Job {
     return this.#again.at(-1)?.items.length ?? 1;
   }
 
-  /** Whether its chunks take so short that the way to the worker counts. */
-  get quick(): boolean {
-    return this.#time < short;
-  }
-
   /** The next chunk, of at most so many tasks; undefined if there is none now. */
   take(max: number): Chunk | undefined {
     if (this.#over) return undefined;
@@ -161,7 +183,7 @@ export class Job {
     if (!this.#over) this.#again.push(chunk);
   }
 
-  /** What became of a chunk after so many milliseconds. */
+  /** What became of a chunk, which took a worker so many milliseconds. */
   settle(result: ChunkResult, time: number): void {
     const { chunk, errors } = result;
     this.running.delete(chunk);
@@ -220,14 +242,18 @@ export class Job {
     if (this.retries > 0) return 1;
     const { length } = this.#input;
     const left = length === undefined ? Infinity : length - this.#taken;
-    return Math.max(1, Math.min(this.#size, Math.ceil(left / (2 * workers)), maxChunkSize));
+    const share = Math.max(Math.ceil(left / (2 * workers)), this.pace.tasksIn(indivisible));
+    return Math.max(1, Math.min(this.#size, share, maxChunkSize));
   }
 
   #adapt(items: number, time: number): void {
-    this.#time = time;
-    const fitting = Math.floor(items * worthwhile / time);
+    this.pace.learn(items, time);
+    this.#size = this.#worthwhileSize(this.#size * maxGrowth);
+  }
+
+  #worthwhileSize(max: number): number {
     const { maxAutomaticSize } = this.#options;
-    this.#size = Math.max(1, Math.min(fitting, this.#size * maxGrowth, maxAutomaticSize));
+    return Math.max(1, Math.min(this.pace.tasksIn(worthwhile), max, maxAutomaticSize));
   }
 
   #report(): void {

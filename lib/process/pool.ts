@@ -14,7 +14,7 @@ import type { Remote } from "../remote.ts";
 import { parallelism } from "../runtime.ts";
 import { Crew } from "./crew.ts";
 import { checkItems, inputOf, type Items } from "./input.ts";
-import { type Chunk, Job, type Sink } from "./job.ts";
+import { type Chunk, Job, Pace, type Sink } from "./job.ts";
 import {
   checkCount,
   checkPoolOptions,
@@ -51,6 +51,8 @@ export class Pool {
   readonly #crew: Crew;
   /** The calls that are not over; whose turn it is stands first. */
   readonly #jobs = new Set<Job>();
+  /** How long tasks take, by module and name. */
+  readonly #paces = new Map<string, Pace>();
   /** Actors that are being made. */
   #making = 0;
   #state: "open" | "closed" | "terminated" = "open";
@@ -237,6 +239,9 @@ export class Pool {
     const bar = progress
       ? openProgressBar(task.name, input.length, (error) => job.fail(error))
       : undefined;
+    // Behind a single task nothing is to wait, whatever others took.
+    const pace = input.length === 1 ? new Pace() : this.#paceOf(task);
+    const streams = sink instanceof Stream;
     const job: Job = new Job({
       task,
       spread,
@@ -244,8 +249,10 @@ export class Pool {
       sink,
       pathOf: pathOf ?? ((position) => `items[${position}]`),
       chunkSize,
-      // What nobody has taken yet of an iteration is to be little.
-      maxAutomaticSize: sink instanceof Stream ? 64 : 4096,
+      pace,
+      // What nobody has taken yet of an iteration is to be little, and the first of it is to come soon.
+      maxAutomaticSize: streams ? 64 : 4096,
+      startsSmall: streams,
       maxChunkSize: this.#maxTasksPerChild,
       workers: this.size,
       retries,
@@ -268,6 +275,13 @@ export class Pool {
     if (job.over) endLimits();
     this.#dispatch();
     return job;
+  }
+
+  #paceOf({ module, name }: Task<TaskFunction>): Pace {
+    const key = `${name} of ${module}`;
+    const known = this.#paces.get(key) ?? new Pace();
+    this.#paces.set(key, known);
+    return known;
   }
 
   /** Cancels the job after its time, or when its signal aborts. */
@@ -337,9 +351,11 @@ export class Pool {
     const start = performance.now();
     try {
       const running = worker.run(chunk);
+      const { load } = worker;
       this.#crew.engage(worker);
       const result = await running;
-      if (result) job.settle(result, performance.now() - start);
+      // Those that it had before took their share of the time.
+      if (result) job.settle(result, (performance.now() - start) / load);
       else job.putBack(chunk);
     } catch (error) {
       if (error instanceof WorkerLostError) job.lost(chunk, error);

@@ -47,6 +47,11 @@ interface Errand {
   cancelled: boolean;
 }
 
+/** Milliseconds of work behind which more may wait in a worker, so that it never waits for its pool. */
+const littleWork = 5;
+/** How many chunks a worker may have. */
+const maxChunks = 16;
+
 /** Milliseconds that a task has to end by itself when nobody waits for it, or a worker at its end. */
 const grace = 1_000;
 
@@ -66,7 +71,7 @@ export class Worker {
   /** Tasks that it was given. */
   #tasks = 0;
   #nextId = 1;
-  /** The chunk that runs, and the one that waits there for its turn. */
+  /** The chunk that runs, and those that wait there for their turn. */
   readonly #under: Errand[] = [];
   /** Resolves when what was given so far is on its way. */
   #sending: Promise<void> = Promise.resolve();
@@ -135,15 +140,15 @@ export class Worker {
     return this.actors > 0 ? Infinity : this.#maxTasks - this.#tasks;
   }
 
-  /** Whether it runs nothing. */
-  get free(): boolean {
-    return this.#under.length === 0;
+  /** How many chunks it has. */
+  get load(): number {
+    return this.#under.length;
   }
 
-  /** Whether another chunk can wait there while a short one runs: so the worker never waits for the next. */
+  /** Whether one more chunk may be given to it: it has none, or what it has takes little time. */
   get hasRoom(): boolean {
-    const [first] = this.#under;
-    return this.#under.length === 1 && first!.chunk.job.quick && !first!.cancelled;
+    if (this.#under.length >= maxChunks) return false;
+    return this.#under.reduce((sum, errand) => sum + timeOf(errand), 0) < littleWork;
   }
 
   /** Whether it is killed if the task that it runs does not end soon. */
@@ -157,7 +162,7 @@ export class Worker {
   }
 
   /**
-   * Runs a chunk, behind the one that it has; undefined if it was not begun, because nobody waits for
+   * Runs a chunk, behind those that it has; undefined if it was not begun, because nobody waits for
    * it any more or the worker was lost before.
    *
    * @throws {WorkerLostError} It died meanwhile.
@@ -309,6 +314,11 @@ export class Worker {
     const tail = this.#launched.stderrTail();
     return endedEarly(WorkerLostError, `The worker that ${what} was lost`, end, tail);
   }
+}
+
+/** Milliseconds that it will take; nobody knows when a cancelled one ends. */
+function timeOf({ chunk: { job, items }, cancelled }: Errand): number {
+  return cancelled ? Infinity : job.pace.timeOf(items.length);
 }
 
 function requestOf({ id, chunk: { job: { task, spread } } }: Errand): RunRequest {
