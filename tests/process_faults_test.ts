@@ -13,10 +13,13 @@ import { test } from "node:test";
 import { table } from "../lib/cli/text.ts";
 import { register } from "../lib/manager/named.ts";
 import { defineTasks, type MapOptions, Pipe, Pool, Process } from "../lib/process.ts";
+import { Parcels, untilClaimed } from "../lib/process/parcel.ts";
 import { protocolVersion } from "../lib/wire/protocol.ts";
 import { type ListProxy, Manager, ProcessError, ProtocolError } from "../mod.ts";
+import { tasks } from "./fixtures/pool/tasks.ts";
 import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
+import { withPool } from "./support/pools.ts";
 import { currentRuntime, fixture, runtimePath } from "./support/runtimes.ts";
 
 const functions = fixture("process/functions.ts");
@@ -25,18 +28,28 @@ const skip = process.platform === "win32" && "Windows stops no process with a si
 /** The runtime that starts fastest, where it does not matter which. */
 const fast = { name: "bun", path: runtimePath("bun") } as const;
 
-/** Lets the body have a list of a server that hangs. */
-async function withHungServer(body: (list: ListProxy<number>) => Promise<void>): Promise<void> {
+/** Lets the body have a list of a server, and what makes that hang and go on. */
+async function withServer(
+  body: (list: ListProxy<number>, signal: (name: "SIGSTOP" | "SIGCONT") => void) => Promise<void>,
+): Promise<void> {
   const manager = await Manager.start({ runtime: fast, startTimeout: 60_000 });
   const list = await manager.list([1]);
   const { pid } = await manager.debugInfo();
-  process.kill(pid, "SIGSTOP");
+  const signal = (name: "SIGSTOP" | "SIGCONT") => void process.kill(pid, name);
   try {
-    await body(list);
+    await body(list, signal);
   } finally {
-    process.kill(pid, "SIGCONT");
+    signal("SIGCONT");
     await manager.shutdown();
   }
+}
+
+/** Lets the body have a list of a server that hangs. */
+function withHungServer(body: (list: ListProxy<number>) => Promise<void>): Promise<void> {
+  return withServer(async (list, signal) => {
+    signal("SIGSTOP");
+    await body(list);
+  });
 }
 
 // Processes.
@@ -48,7 +61,10 @@ void test("Process.start() ends after startTimeout although the server of a prox
     const child = new Process(functions, { export: "add", args: [list], startTimeout: 100 });
     await assert.rejects(child.start(), (error) => {
       assert.ok(error instanceof ProcessError);
-      assert.match(error.message, /"functions\.[jt]s" did not start: a server .* 100 ms/);
+      assert.match(
+        error.message,
+        /"functions\.[jt]s" did not start: The server at "unix:.*" is busy or stopped: .* 100 ms/,
+      );
       return true;
     });
     assert.equal(child.alive, false);
@@ -157,6 +173,42 @@ void test(
     }),
 );
 
+void test(
+  "receive() ends with its signal while the server of what came hangs, and nothing is lost",
+  { skip },
+  () =>
+    withServer(async (list, signal) => {
+      const [a, b] = await Pipe<unknown>();
+      await a.send(list);
+      await a.send("behind");
+      signal("SIGSTOP");
+      const gone = new AbortController();
+      const reason = new Error("no longer");
+      const stuck = assert.rejects(b.receive({ signal: gone.signal }), reason);
+      assert.equal(await b.receive(), "behind"); // so the other message is here, too
+      gone.abort(reason);
+      await stuck;
+      assert.equal(await b.poll(), true);
+      await assert.rejects(a.send(b), { name: "TypeError", message: /a message that came/ });
+      signal("SIGCONT");
+      assert.equal(await (await b.receive() as ListProxy<number>).length(), 1);
+      await a.close();
+      await b.close();
+    }),
+);
+
+void test(
+  "a server that hangs has a time to give its tickets, whoever waits for them",
+  { skip },
+  () =>
+    withHungServer(async (list) => {
+      await assert.rejects(new Parcels().pack([list], "args", untilClaimed, 50), {
+        name: "TimeoutError",
+        message: /^The server at "unix:.*" is busy or stopped: it has not answered after 50 ms$/,
+      });
+    }),
+);
+
 void test("Pipe() in a restricted Deno names flags that work the next time", async () => {
   const start = async (permissions: string[]) => {
     const child = new Process<string>(fixture("process_faults/functions.ts"), {
@@ -190,6 +242,44 @@ void test("a Pool refuses options that are misspelt or of the wrong kind", async
   });
   await pool.terminate();
 });
+
+void test(
+  "a pool goes on while the server of an argument hangs",
+  { skip },
+  () =>
+    withHungServer((list) =>
+      withPool(1, { threads: true }, async (pool) => {
+        const worker = await pool.apply(tasks.worker);
+        const controller = new AbortController();
+        const stuck = pool.apply(tasks.append, [list, 1], controller);
+        controller.abort();
+        await assert.rejects(stuck, { name: "AbortError" });
+        assert.equal(await pool.apply(tasks.worker), worker, "it had nothing to be killed for");
+        const made = assert.rejects(pool.actor(tasks.Model, list as never), {
+          name: "WorkerLostError",
+        });
+        await pool.terminate();
+        await made;
+      })
+    ),
+);
+
+void test(
+  "a pool whose initializer is given something of a server that hangs fails after startTimeout",
+  { skip },
+  () =>
+    withHungServer((list) => {
+      const initializer = { module: tasks.square.module, export: "initialize", args: [list] };
+      const options = { threads: true, initializer, startTimeout: 1500 };
+      return withPool(1, options, async (pool) => {
+        // A loaded machine may not come as far as that.
+        await assert.rejects(pool.apply(tasks.square, [1]), {
+          name: "ProcessError",
+          message: /The server at "unix:.*" is busy or stopped|was not ready after 1500 ms/,
+        });
+      });
+    }),
+);
 
 // Names.
 

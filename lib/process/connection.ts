@@ -31,7 +31,9 @@ export interface Connection<in S = unknown, out R = S> {
   send(value: S, options?: WaitOptions): Promise<void>;
   /**
    * The next message. Rejects with ConnectionClosedError when the other end is closed, or its process
-   * gone, and all that it sent was received. Python: `recv`, and EOFError.
+   * gone, and all that it sent was received; with TimeoutError if the server of something in the
+   * message does not answer for 10 seconds. Ended by `timeout` or `signal` it loses no message.
+   * Python: `recv`, and EOFError.
    */
   receive(options?: WaitOptions): Promise<R>;
   /**
@@ -61,6 +63,12 @@ const untilRead = { bound: false, ttl: 3_600_000 };
 /** Milliseconds that the servers of what a message refers to have, beside its own timeout. */
 const patience = 5_000;
 
+/** A message that is here; the servers of what it refers to may not have answered yet. */
+interface Arrival<R> {
+  readonly number: number;
+  readonly value: Promise<R>;
+}
+
 /** The message, once it is packed and those before it are on their way. */
 function inTurn(
   preparing: Promise<Prepared>,
@@ -79,6 +87,8 @@ export class PipeConnection<S, R> implements Connection<S, R> {
   #state: "open" | "leaving" | "given" | "closed" = "open";
   /** How many wait for a message. */
   #receiving = 0;
+  /** Those whose receivers did not wait for their values. */
+  readonly #unread: Arrival<R>[] = [];
   /** Resolves when all messages so far are on their way to the end, which keeps their order. */
   #issued: Promise<void> = Promise.resolve();
 
@@ -117,8 +127,8 @@ export class PipeConnection<S, R> implements Connection<S, R> {
   }
 
   async receive(options: WaitOptions = {}): Promise<R> {
-    const message = await this.#next(options);
-    if (message) return await this.#unpack(message);
+    const arrival = await this.#next(options);
+    if (arrival) return await this.#open(arrival, options);
     throw new ConnectionClosedError(
       "Nothing is left to receive: the other end of the pipe is closed (end of file)",
     );
@@ -127,6 +137,7 @@ export class PipeConnection<S, R> implements Connection<S, R> {
   async poll(options: WaitOptions = {}): Promise<boolean> {
     this.#assertOpen("poll");
     optionsOf(options, waitOptions, "connection.poll()");
+    if (this.#unread.length > 0) return true;
     try {
       return await this.#end.poll({ ...options, timeout: options.timeout ?? 0 });
     } catch (error) {
@@ -150,9 +161,9 @@ export class PipeConnection<S, R> implements Connection<S, R> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     for (;;) {
-      const message = await this.#next({});
-      if (!message) return;
-      yield await this.#unpack(message);
+      const arrival = await this.#next({});
+      if (!arrival) return;
+      yield await arrival.value;
     }
   }
 
@@ -170,6 +181,11 @@ export class PipeConnection<S, R> implements Connection<S, R> {
   /** Throws if it cannot be given away now. */
   assertMovable(): void {
     this.#assertOpen("send it");
+    if (this.#unread.length > 0) {
+      throw new TypeError(
+        "Cannot send this connection to another process: a message that came waits for a server, receive() it first",
+      );
+    }
     if (this.#receiving === 0) return;
     throw new TypeError(
       "Cannot send this connection to another process while receive() waits on it: end that first",
@@ -193,17 +209,41 @@ export class PipeConnection<S, R> implements Connection<S, R> {
     this.#issued.then(() => releaseProxy(this.#end));
   }
 
-  async #next(options: WaitOptions): Promise<Message | undefined> {
+  async #next(options: WaitOptions): Promise<Arrival<R> | undefined> {
     this.#assertOpen("receive");
     optionsOf(options, waitOptions, "connection.receive()");
+    const unread = this.#unread.shift();
+    if (unread) return unread;
     this.#receiving++;
     try {
-      return await this.#end.receive(options);
+      const message = await this.#end.receive(options);
+      return message && { number: message.number, value: this.#unpack(message) };
     } catch (error) {
       throw this.#explain(error);
     } finally {
       this.#receiving--;
     }
+  }
+
+  /** The value; if its servers do not answer in time, the message is the next one again. */
+  async #open(arrival: Arrival<R>, { timeout, signal }: WaitOptions): Promise<R> {
+    if (timeout === undefined && !signal) return await arrival.value;
+    let settled = false;
+    const value = arrival.value.finally(() => settled = true);
+    const late = "A server of what the message refers to has not answered";
+    try {
+      const limit = timeout === undefined ? undefined : timeout + patience;
+      return await within(value, limit, signal, late);
+    } catch (error) {
+      if (!settled) this.#putBack(arrival);
+      throw error;
+    }
+  }
+
+  #putBack(arrival: Arrival<R>): void {
+    arrival.value.catch(() => {}); // whoever reads it is told
+    const later = this.#unread.findIndex(({ number }) => number > arrival.number);
+    this.#unread.splice(later < 0 ? this.#unread.length : later, 0, arrival);
   }
 
   async #unpack({ number, parcel }: Message): Promise<R> {

@@ -9,6 +9,7 @@
 
 import { debug } from "../debug.ts";
 import { ProtocolError, ReleasedError, SerializeError } from "../errors.ts";
+import { within } from "../in_time.ts";
 import { defaultLimits, maxTimeout } from "../limits.ts";
 import { connect } from "../manager/connect.ts";
 import { ManagerFacade } from "../manager/facade.ts";
@@ -65,6 +66,9 @@ export const untilClaimed: Validity = { bound: true, ttl: maxTimeout };
 /** Of what is sent up, by a child that may be gone when it is unpacked. */
 export const forAMinute: Validity = { bound: false, ttl: 60_000 };
 
+/** Milliseconds that a server has for a ticket, which it gives or takes at once unless it hangs. */
+const patience = 10_000;
+
 type AnyConnection = PipeConnection<never, unknown>;
 
 /** What a value refers to, as it is encoded. */
@@ -90,15 +94,26 @@ export class Parcels {
    * Packs a value. Its connections belong to the receiver from then on.
    *
    * @throws {SerializeError} It holds what cannot be sent; the path begins with `root`.
+   * @throws {TimeoutError} The server of a proxy in it has not answered in `timeout` milliseconds.
    */
-  async pack(value: unknown, root: string, validity: Validity): Promise<Packed> {
-    const prepared = await this.prepare(value, root, validity);
+  async pack(
+    value: unknown,
+    root: string,
+    validity: Validity,
+    timeout: number = patience,
+  ): Promise<Packed> {
+    const prepared = await this.prepare(value, root, validity, timeout);
     prepared.give();
     return prepared;
   }
 
   /** Packs a value, as it is now; its connections belong to nobody until it is known whether it leaves. */
-  async prepare(value: unknown, root: string, validity: Validity): Promise<Prepared> {
+  async prepare(
+    value: unknown,
+    root: string,
+    validity: Validity,
+    timeout: number = patience,
+  ): Promise<Prepared> {
     const numbers = numbersIn(value);
     if (numbers) return { parcel: { bytes: numbers, numbers: true, passes: [] }, ...nothingFound };
     const found: Found[] = [];
@@ -106,7 +121,7 @@ export class Parcels {
     if (found.length === 0) return { parcel: { bytes, passes: [] }, ...nothingFound };
     const stay = leave(found.flatMap(({ connection }) => connection ?? []));
     try {
-      const exports = found.map(({ proxy }) => this.#export(proxy, validity));
+      const exports = found.map(({ proxy }) => this.#export(proxy, validity, timeout));
       const tickets = await allOrNone(exports, ({ revoke }) => revoke());
       const drop = () => tickets.forEach(({ revoke }) => revoke());
       return {
@@ -124,7 +139,7 @@ export class Parcels {
     }
   }
 
-  /** Unpacks a value, once. Rejects if one of its objects is gone or its server cannot be joined. */
+  /** Unpacks a value, once. Rejects if one of its objects is gone, or its server, or that hangs. */
   async unpack(parcel: Parcel): Promise<unknown> {
     const { bytes, passes } = parcel;
     if (parcel.numbers) return numbersFrom(bytes);
@@ -153,7 +168,7 @@ export class Parcels {
   async #claim({ ticket, env, connection }: Pass): Promise<object> {
     const { epoch, secret } = readTicket(ticket);
     const owner = await this.#ownerOf(epoch, env);
-    const proxy = await owner.importProxy(secret);
+    const proxy = await answered(owner, owner.importProxy(secret), patience, releaseProxy);
     return connection ? new PipeConnection(proxy, this) : proxy;
   }
 
@@ -165,15 +180,21 @@ export class Parcels {
     return joined;
   }
 
-  async #export(proxy: object, validity: Validity): Promise<{ pass: Pass; revoke: () => void }> {
+  async #export(
+    proxy: object,
+    validity: Validity,
+    timeout: number,
+  ): Promise<{ pass: Pass; revoke: () => void }> {
     const { owner, held } = stateOf(proxy)!;
     this.#learn(owner);
-    const ticket = await owner.exportProxy(held, { uses: 1, ...validity });
-    const { secret } = readTicket(ticket);
+    // A server that is gone has no tickets.
+    const revoke = (ticket: string) =>
+      void owner.revokeTicket(readTicket(ticket).secret).catch(() => {});
+    const asked = owner.exportProxy(held, { uses: 1, ...validity });
+    const ticket = await answered(owner, asked, timeout, revoke);
     return {
       pass: { ticket, env: { ...owner.env }, connection: false },
-      // A server that is gone has no tickets.
-      revoke: () => void owner.revokeTicket(secret).catch(() => {}),
+      revoke: () => revoke(ticket),
     };
   }
 
@@ -206,6 +227,19 @@ function leave(connections: readonly AnyConnection[]): () => void {
 function letGo(claimed: object): void {
   if (claimed instanceof PipeConnection) void claimed.close().catch(() => {});
   else releaseProxy(claimed);
+}
+
+/** What a server answers in time; an answer that comes later is undone. */
+function answered<T>(
+  { address }: ProxyOwner,
+  answer: Promise<T>,
+  timeout: number,
+  undo: (late: T) => void,
+): Promise<T> {
+  const late = `The server at "${address}" is busy or stopped: it has not answered`;
+  const inTime = within(answer, timeout, undefined, late);
+  inTime.catch(() => answer.then(undo, () => {}));
+  return inTime;
 }
 
 /** All results; if one is missing, the others are undone. */

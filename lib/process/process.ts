@@ -10,7 +10,7 @@
 import type { Readable, Writable } from "node:stream";
 import { checkedOptions } from "../call_options.ts";
 import type { Client } from "../client/client.ts";
-import { ProcessError } from "../errors.ts";
+import { ProcessError, TimeoutError } from "../errors.ts";
 import { rebuildException } from "../exceptions.ts";
 import { inTime, within } from "../in_time.ts";
 import { defaultStartTimeout } from "../manager/connect.ts";
@@ -191,13 +191,13 @@ export class Process<R = unknown> {
     const { args = [], detached = false } = this.#options;
     // This process may be gone when a detached child claims them.
     const validity = detached ? forAMinute : untilClaimed;
-    const packing = parcels.pack([...args], "args", validity);
-    const packed = await inTime(packing, this.#startTimeout);
-    if (packed) return packed;
-    packing.then((late) => late.drop(), () => {});
-    throw new ProcessError(
-      `The process "${this.name}" did not start: a server of the proxies in its args has not answered in ${this.#startTimeout} ms (startTimeout)`,
-    );
+    try {
+      return await parcels.pack([...args], "args", validity, this.#startTimeout);
+    } catch (cause) {
+      if (!(cause instanceof TimeoutError)) throw cause;
+      const what = `The process "${this.name}" did not start`;
+      throw new ProcessError(`${what}: ${cause.message} (startTimeout)`, { cause });
+    }
   }
 
   #launch({ parcel }: Packed): Promise<Launched> {

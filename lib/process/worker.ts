@@ -45,6 +45,9 @@ interface Errand {
   readonly chunk: Chunk;
   readonly id: number;
   cancelled: boolean;
+  /** Resolves when nobody waits for it any more. */
+  readonly gone: Promise<undefined>;
+  readonly leave: () => void;
 }
 
 /** Milliseconds of work behind which more may wait in a worker, so that it never waits for its pool. */
@@ -171,18 +174,20 @@ export class Worker {
    */
   async run(chunk: Chunk): Promise<ChunkResult | undefined> {
     const { client } = this.#launched;
-    const errand: Errand = { chunk, id: this.#nextId++, cancelled: false };
+    const errand = newErrand(chunk, this.#nextId++);
     this.#under.push(errand);
     this.#tasks += chunk.items.length;
     const { task } = chunk.job;
     let packed: Prepared | undefined;
     try {
-      packed = await this.#inOrder(this.#pack(chunk));
+      packed = await this.#inOrder(this.#pack(chunk), errand.gone);
+      if (!packed) return undefined;
       if (chunk.job.over || !client.usable) return void packed.keep();
       packed.give();
       const reply = await this.#launched.host.run(requestOf(errand), packed.parcel);
       if (chunk.job.over) return void discardOutcomes(this.#parcels, reply);
-      return this.#read(chunk, await unpackOutcomes(this.#parcels, reply));
+      const outcomes = await Promise.race([unpackOutcomes(this.#parcels, reply), errand.gone]);
+      return outcomes && this.#read(chunk, outcomes);
     } catch (error) {
       packed?.drop();
       if (client.usable) throw error;
@@ -200,6 +205,7 @@ export class Worker {
     const errand = this.#under.find((one) => one.chunk === chunk);
     if (!errand || errand.cancelled) return;
     errand.cancelled = true;
+    errand.leave();
     // A worker that is lost tells of it in `run`.
     this.#launched.host.cancel(errand.id).catch(() => {});
     this.#watchCancelled();
@@ -208,7 +214,12 @@ export class Worker {
   /** Makes an instance of a class, which is counted already; gives its proxy. */
   async makeActor({ module, name }: Task, args: readonly unknown[]): Promise<object> {
     try {
-      const packed = await this.#parcels.pack(args, "args", untilClaimed);
+      const packing = this.#parcels.pack(args, "args", untilClaimed);
+      const packed = await Promise.race([packing, this.lost.then(() => undefined)]);
+      if (!packed) {
+        packing.then((late) => late.drop(), () => {});
+        throw await this.#lost(`was to make "${name}"`);
+      }
       try {
         return await this.#launched.host.makeActor({ module, name }, packed.parcel) as object;
       } catch (error) {
@@ -236,12 +247,17 @@ export class Worker {
     await this.#end();
   }
 
-  /** What is given later is sent later. */
-  async #inOrder(packing: Promise<Prepared>): Promise<Prepared> {
+  /** What is given later is sent later; undefined if nobody waits for it any more. */
+  async #inOrder(
+    packing: Promise<Prepared>,
+    gone: Promise<undefined>,
+  ): Promise<Prepared | undefined> {
     const before = this.#sending;
-    this.#sending = Promise.allSettled([before, packing]).then(() => {});
-    const packed = await packing;
-    await before;
+    const ready = Promise.race([packing, gone]);
+    this.#sending = Promise.allSettled([before, ready]).then(() => {});
+    const packed = await ready;
+    if (packed) await before;
+    else packing.then((late) => late.keep(), () => {});
     return packed;
   }
 
@@ -290,7 +306,12 @@ export class Worker {
   async #initialize(initializer: Initializer, startTimeout: number): Promise<void> {
     const { module, export: name = "default", args = [] } = initializer;
     const { host } = this.#launched;
-    const packed = await this.#parcels.pack(args, "initializer.args", untilClaimed);
+    const packed = await this.#parcels.pack(
+      args,
+      "initializer.args",
+      untilClaimed,
+      startTimeout,
+    );
     const call = host.call({ module, name }, packed.parcel);
     const late = `The initializer "${name}" still runs`;
     const reply = await within(call, startTimeout, undefined, late).finally(() => packed.drop());
@@ -319,6 +340,12 @@ export class Worker {
 /** Milliseconds that it will take; nobody knows when a cancelled one ends. */
 function timeOf({ chunk: { job, items }, cancelled }: Errand): number {
   return cancelled ? Infinity : job.pace.timeOf(items.length);
+}
+
+function newErrand(chunk: Chunk, id: number): Errand {
+  let leave!: () => void;
+  const gone = new Promise<undefined>((resolve) => leave = () => resolve(undefined));
+  return { chunk, id, cancelled: false, gone, leave };
 }
 
 function requestOf({ id, chunk: { job: { task, spread } } }: Errand): RunRequest {
