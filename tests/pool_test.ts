@@ -651,8 +651,13 @@ for (const [kind, options] of kinds) {
         const failures = await Promise.all(calls.map(failureOf));
         for (const failure of failures) {
           assert.ok(failure instanceof ProcessError);
-          assert.match(failure.message, /The worker did not start: RangeError: no licence/);
+          assert.match(
+            failure.message,
+            /^The worker did not start: its initializer "failingInitializer" failed: RangeError: no licence \(exit code 1\)/,
+          );
           assert.ok(failure.cause instanceof RangeError);
+          // The stderr of a thread is this process's own.
+          if (kind !== "threads") assert.match(failure.message, /It wrote:\nlooked for a licence$/);
         }
       });
     }),
@@ -660,20 +665,27 @@ for (const [kind, options] of kinds) {
 }
 
 void test(
-  "an initializer that hangs, or is not there, fails the calls",
+  "an initializer that hangs, exits, or is not there, fails the calls",
   queued(async () => {
     const module = tasks.square.module;
     const hanging = { module, export: "hangingInitializer" };
     await withPool(1, { initializer: hanging, startTimeout: 1500 }, async (pool) => {
       await assert.rejects(pool.apply(tasks.square, [1]), {
         name: "ProcessError",
-        message: /"hangingInitializer" still runs after 1500 ms|was not ready after 1500 ms/,
+        message:
+          /failed: TimeoutError: It still runs after 1500 ms \(exit code 1\)|was not ready after 1500 ms/,
       });
     });
     await withPool(1, { initializer: { module, export: "missing" } }, async (pool) => {
       await assert.rejects(pool.apply(tasks.square, [1]), {
         name: "ProcessError",
-        message: /exports no function "missing"/,
+        message: /its initializer "missing" failed: .* exports no function "missing"/,
+      });
+    });
+    await withPool(1, { initializer: { module, export: "exitingInitializer" } }, async (pool) => {
+      await assert.rejects(pool.apply(tasks.square, [1]), {
+        name: "ProcessError",
+        message: /its initializer "exitingInitializer" failed: it ended .* \(exit code 3\)/,
       });
     });
   }),

@@ -71,9 +71,7 @@ export function startError(
   // Runtimes colour what they write of a failure, whoever reads it.
   const stderr = stripVTControlCharacters(output);
   const how = end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
-  // A RemoteError says in its text what it was.
-  const known = cause instanceof RemoteError ? cause.message : `${cause?.name}: ${cause?.message}`;
-  const reason = what ?? known;
+  const reason = what ?? textOf(cause);
   const lines = [`The ${kind} did not start: ${reason} (${how})`];
   const cure = typescriptCure(`${stderr}\n${cause?.message}\n${cause?.stack}`);
   if (cure !== undefined) lines.push(cure);
@@ -83,6 +81,11 @@ export function startError(
   error.exitSignal = end.signal;
   error.stderr = stderr;
   return error;
+}
+
+/** An error in one line. A RemoteError says in its text what it was. */
+export function textOf(error: Error | undefined): string {
+  return error instanceof RemoteError ? error.message : `${error?.name}: ${error?.message}`;
 }
 
 /** The error of a process that ended before it had answered. */

@@ -8,7 +8,7 @@
  */
 
 import { clearTimeout, setTimeout } from "node:timers";
-import { WorkerLostError } from "../errors.ts";
+import { type ProcessError, WorkerLostError } from "../errors.ts";
 import { rebuildException } from "../exceptions.ts";
 import { inTime, within } from "../in_time.ts";
 import type { Initializer } from "../server/config.ts";
@@ -20,7 +20,7 @@ import { launch, type Launched } from "./launch.ts";
 import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.ts";
 import type { ProxyOwner } from "../proxy.ts";
 import { type ProgramOptions, runtimeNameOf } from "./runtime_command.ts";
-import { endedEarly, type ProcessEnd, startError } from "./start_error.ts";
+import { endedEarly, type ProcessEnd, startError, textOf } from "./start_error.ts";
 import { RelayedError, Task } from "./tasks.ts";
 
 /** What to start. */
@@ -71,6 +71,8 @@ export class Worker {
   /** The only modules that it can import; undefined: all. */
   readonly #modules: ReadonlySet<string> | undefined;
   readonly #maxTasks: number;
+  /** The name of the initializer, once that has begun. */
+  #initializer: string | undefined;
   /** Tasks that it was given. */
   #tasks = 0;
   #nextId = 1;
@@ -115,10 +117,7 @@ export class Worker {
       await worker.#prepare(options);
       return worker;
     } catch (error) {
-      const reason = launched.client.usable ? undefined : "it ended before it was ready";
-      await worker.kill();
-      const end = await worker.exited;
-      throw startError("worker", reason, error as Error, end, launched.stderrTail(), "worker");
+      throw await worker.#failure(error as Error);
     } finally {
       options.signal.removeEventListener("abort", kill);
     }
@@ -233,10 +232,10 @@ export class Worker {
   }
 
   /** Lets it end in order; kills it if it does not. Resolves when it has ended. */
-  async finish(): Promise<void> {
+  async finish(exitCode = 0): Promise<void> {
     this.#launched.ref();
     // One that is lost has ended already.
-    this.#launched.host.finish({ exitCode: 0, now: true }).catch(() => {});
+    this.#launched.host.finish({ exitCode, now: true }).catch(() => {});
     await this.#end();
   }
 
@@ -303,8 +302,19 @@ export class Worker {
     if (initializer) await this.#initialize(initializer, startTimeout);
   }
 
+  /** Why it did not start. It ends in order, so that no signal seems to be the reason. */
+  async #failure(cause: Error): Promise<ProcessError> {
+    const { client, stderrTail } = this.#launched;
+    const reason = client.usable ? textOf(cause) : "it ended before it was ready";
+    const name = this.#initializer;
+    const what = name === undefined ? reason : `its initializer "${name}" failed: ${reason}`;
+    await this.finish(1);
+    return startError("worker", what, cause, await this.exited, stderrTail(), "worker");
+  }
+
   async #initialize(initializer: Initializer, startTimeout: number): Promise<void> {
     const { module, export: name = "default", args = [] } = initializer;
+    this.#initializer = name;
     const { host } = this.#launched;
     const packed = await this.#parcels.pack(
       args,
@@ -313,8 +323,8 @@ export class Worker {
       startTimeout,
     );
     const call = host.call({ module, name }, packed.parcel);
-    const late = `The initializer "${name}" still runs`;
-    const reply = await within(call, startTimeout, undefined, late).finally(() => packed.drop());
+    const reply = await within(call, startTimeout, undefined, "It still runs")
+      .finally(() => packed.drop());
     const { exceptions: [failure] } = await unpackOutcomes(this.#parcels, reply);
     if (!failure) return;
     throw rebuildException(failure[1], new Map(), { typeid: "initializer", method: name });
