@@ -125,7 +125,7 @@ void test("a child that has ended does not keep its parent alive", async () => {
   assert.deepEqual([code, stdout], [0, ""], stderr);
 });
 
-void test("a Process refuses options of the wrong kind, and what a runtime has not", async () => {
+void test("a Process refuses options of the wrong kind", () => {
   const wrong: [Record<string, unknown>, RegExp][] = [
     [{ name: 5 }, /"name" takes a text, got "5"$/],
     [{ env: "A=1" }, /"env" takes an object of variables, each a text, got "A=1"$/],
@@ -138,16 +138,31 @@ void test("a Process refuses options of the wrong kind, and what a runtime has n
   for (const [options, message] of wrong) {
     assert.throws(() => new Process(functions, options), { name: "TypeError", message });
   }
-  const runtimes: [unknown, RegExp][] = [
+  assert.throws(() => new Process(functions, { runtime: "perl" as "node" }), noRuntime);
+});
+
+const noRuntime = {
+  name: "TypeError",
+  message: 'The runtime "perl" is not one of "deno", "bun", "node"',
+};
+
+void test("a runtime that is none is refused before anything is started", async () => {
+  const wrong: [unknown, RegExp][] = [
     [null, /^The runtime "null" is not one of/],
+    ["/usr/bin/node", /^The runtime "\/usr.*" is not .*; its path is \{ name, path: "\/usr.*" \}$/],
     [{ name: "node", pth: "/bin/node" }, /has no "pth": it takes name, path, args, env$/],
     [{ name: "node", path: 5 }, /^The path of a runtime is a text, got "5"$/],
     [{ name: "node", args: "--x" }, /^The args of a runtime are an array of flags, got "--x"$/],
   ];
-  for (const [runtime, message] of runtimes) {
-    const child = new Process(functions, { export: "add", runtime: runtime as "node" });
-    await assert.rejects(child.start(), { name: "TypeError", message });
+  for (const [value, message] of wrong) {
+    const options = { runtime: value as "node" };
+    assert.throws(() => new Process(functions, options), { name: "TypeError", message });
+    assert.throws(() => new Pool(1, options), { name: "TypeError", message });
+    await assert.rejects(Manager.start(options), { name: "TypeError", message });
+    await assert.rejects(Manager.open("it", options), { name: "TypeError", message });
   }
+  assert.throws(() => new Pool(2, { runtime: ["bun", "perl" as "node"] }), noRuntime);
+  assert.throws(() => new Pool(2, { runtime: [] }), { name: "TypeError", message: /"runtime"/ });
 });
 
 // Pipes.

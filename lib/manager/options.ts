@@ -9,6 +9,7 @@
 
 import type { Limits } from "../limits.ts";
 import type { Initializer } from "../server/config.ts";
+import { checkRuntime } from "../process/runtime_command.ts";
 import type { RuntimeOptions, ServerStdio } from "../process/spawn.ts";
 import { TaskSet } from "../process/tasks.ts";
 import type { TypeSet } from "../types.ts";
@@ -190,6 +191,7 @@ export function checkOptions(entry: keyof typeof honoured, options: object): voi
     if (fits && !fits(value)) {
       throw new TypeError(`The option "${name}" takes ${what}, got ${show(value)}`);
     }
+    if (name === "runtime") checkRuntime(value as RuntimeOptions);
     if (!(milliseconds as readonly string[]).includes(name)) continue;
     if (typeof value !== "number" || !(value >= 0)) {
       throw new RangeError(`The option "${name}" takes 0 or more milliseconds, got "${value}"`);

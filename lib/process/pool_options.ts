@@ -11,7 +11,7 @@ import type { ManagerMembers } from "../manager/facade.ts";
 import type { RuntimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
 import type { Progress } from "./job.ts";
-import { runtimeNameOf, type RuntimeOptions } from "./runtime_command.ts";
+import { checkRuntime, runtimeNameOf, type RuntimeOptions } from "./runtime_command.ts";
 import { TaskSet } from "./tasks.ts";
 
 /** Options of a `Pool`. */
@@ -90,6 +90,7 @@ export function checkPoolOptions(options: PoolOptions): void {
   }
   const { maxTasksPerChild, tasks, runtime, threads, permissions, startTimeout } = options;
   const { initializer } = options;
+  checkRuntimes(runtime);
   if (threads !== undefined && typeof threads !== "boolean") {
     throw new TypeError(`The option threads takes true or false, got ${show(threads)}`);
   }
@@ -125,6 +126,15 @@ export function checkPoolOptions(options: PoolOptions): void {
       "Threads run in this process: with { threads: true } there is no other runtime and no permissions",
     );
   }
+}
+
+function checkRuntimes(runtime: PoolOptions["runtime"]): void {
+  if (runtime === undefined) return;
+  const all = [runtime].flat();
+  if (all.length === 0) {
+    throw new TypeError('The option "runtime" takes a runtime or several, got an empty array');
+  }
+  all.forEach(checkRuntime);
 }
 
 /** Refuses options that a call cannot honour. */

@@ -14,7 +14,7 @@ import { ProcessError } from "../errors.ts";
 import { ManagerFacade, type ManagerMembers } from "../manager/facade.ts";
 import type { RuntimeName } from "../runtime.ts";
 import type { StdioOptions, StreamOption } from "./launch.ts";
-import type { RuntimeOptions } from "./runtime_command.ts";
+import { checkRuntime, type RuntimeOptions } from "./runtime_command.ts";
 
 /** Options of a {@linkcode Process}. */
 export interface ProcessOptions {
@@ -87,6 +87,7 @@ export function checkProcessOptions(options: ProcessOptions): ProcessOptions {
       "A process is either detached or a daemon: one outlives this process, the other ends with it",
     );
   }
+  if (options.runtime !== undefined) checkRuntime(options.runtime);
   checkedOptions({ timeout: options.startTimeout });
   return { ...options };
 }

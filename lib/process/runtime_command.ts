@@ -68,7 +68,7 @@ export interface Command {
  */
 export function runtimeCommand(options: ProgramOptions): Command {
   const { runtime = runtimeName, entry, preload } = options;
-  const chosen = runtimeOptions(runtime);
+  const chosen = checkRuntime(runtime);
   const { name, env = {}, args: given = [] } = chosen;
   const own = name === runtimeName && chosen.path === undefined ? thisExecutable() : undefined;
   const path = own?.path ?? chosen.path ?? name;
@@ -92,12 +92,18 @@ export function runtimeCommand(options: ProgramOptions): Command {
   return { path, args: [...inherited, ...given, ...preloads, programArgument(entry)], env };
 }
 
-/** A misspelt flag or path would be ignored, and the child be another one. */
-function runtimeOptions(runtime: RuntimeName | RuntimeOptions): RuntimeOptions {
+/**
+ * The runtime that an option asks for: a misspelt flag or path would be ignored, and the child be
+ * another one.
+ *
+ * @throws {TypeError} It is none.
+ */
+export function checkRuntime(runtime: RuntimeName | RuntimeOptions): RuntimeOptions {
   const chosen = typeof runtime === "object" && runtime !== null ? runtime : { name: runtime };
   const { name, path, args, env: _, ...unknown } = chosen;
   if (name !== "deno" && name !== "bun" && name !== "node") {
-    throw new TypeError(`The runtime "${name}" is not one of "deno", "bun", "node"`);
+    const cure = /[/\\]/.test(name) ? `; its path is { name, path: "${name}" }` : "";
+    throw new TypeError(`The runtime "${name}" is not one of "deno", "bun", "node"${cure}`);
   }
   const [other] = Object.keys(unknown);
   if (other !== undefined) {
