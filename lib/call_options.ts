@@ -28,9 +28,13 @@ export interface TicketOptions extends ExportOptions {
   bound?: boolean;
 }
 
-/** A bad timeout or signal is a TypeError or RangeError here, not a call that never ends. */
-export function checkedOptions(options: CallOptions): CallOptions {
+/**
+ * A bad timeout or signal is a TypeError or RangeError here, not a call that never ends; so is any
+ * other option, where `what` says whose they are.
+ */
+export function checkedOptions(options: CallOptions, what?: string): CallOptions {
   checkObject(options, "{ timeout, signal }");
+  if (what !== undefined) checkNames(what, options, ["timeout", "signal"]);
   const { timeout, signal } = options;
   if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
     throw new RangeError(`A timeout must be 0 or more milliseconds, got "${timeout}"`);
@@ -50,6 +54,14 @@ export function checkObject(options: unknown, shape: string): void {
   }
   if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
   throw new TypeError(`Options must be an object such as ${shape}, got ${show(options)}`);
+}
+
+/** A misspelt option would be ignored without a word, too. */
+export function checkNames(what: string, options: object, names: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (names.includes(name)) continue;
+    throw new TypeError(`${what} has no option "${name}": it takes ${names.join(", ")}`);
+  }
 }
 
 /** Takes timeout and signal out of the options argument of a call that waits; the rest of it is sent. */

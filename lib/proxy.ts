@@ -11,6 +11,7 @@ import { ReleasedError } from "./errors.ts";
 import {
   type CallOptions,
   checkedOptions,
+  checkNames,
   checkObject,
   type ExportOptions,
   mergeOptions,
@@ -148,7 +149,7 @@ export async function callMethod<T = unknown>(
     const view = options ? withOptions(proxy as object, options) : proxy as object;
     return await local[name]!.apply(view, [...args]) as T;
   }
-  const limits = options && checkedOptions(options);
+  const limits = options && checkedOptions(options, "callMethod()");
   return await ask(proxy, methodIndex(table, name), [...args], name, limits) as T;
 }
 
@@ -170,7 +171,7 @@ export function withOptions<P extends object>(proxy: P, options: CallOptions): P
   const state = required(proxy, "set options");
   return makeObject(Object.getPrototypeOf(proxy), {
     ...state,
-    options: mergeOptions(state.options, checkedOptions(options)),
+    options: mergeOptions(state.options, checkedOptions(options, "withOptions()")),
     proxy: state.proxy ?? proxy,
   }) as P;
 }
@@ -193,6 +194,7 @@ export function withOptions<P extends object>(proxy: P, options: CallOptions): P
 export function releaseProxy(proxy: unknown, options: { all?: boolean } = {}): void {
   required(proxy, "release");
   checkObject(options, "{ all: true }");
+  checkNames("releaseProxy()", options, ["all"]);
   giveBack(proxy, options.all ?? false);
 }
 
@@ -217,6 +219,7 @@ export function releaseProxy(proxy: unknown, options: { all?: boolean } = {}): v
 export async function exportProxy(proxy: unknown, options: ExportOptions = {}): Promise<string> {
   const { owner, held } = required(proxy, "export");
   checkObject(options, "{ uses, ttl }");
+  checkNames("exportProxy()", options, ["uses", "ttl"]);
   const { uses = 1, ttl = 60_000 } = options;
   if (!Number.isSafeInteger(uses) || uses < 1) {
     throw new RangeError(`A ticket's uses must be an integer of 1 or more, got "${uses}"`);

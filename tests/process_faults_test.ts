@@ -125,7 +125,7 @@ void test("a child that has ended does not keep its parent alive", async () => {
   assert.deepEqual([code, stdout], [0, ""], stderr);
 });
 
-void test("a Process refuses options of the wrong kind", () => {
+void test("a Process refuses options of the wrong kind", async () => {
   const wrong: [Record<string, unknown>, RegExp][] = [
     [{ name: 5 }, /"name" takes a text, got "5"$/],
     [{ env: "A=1" }, /"env" takes an object of variables, each a text, got "A=1"$/],
@@ -139,6 +139,10 @@ void test("a Process refuses options of the wrong kind", () => {
     assert.throws(() => new Process(functions, options), { name: "TypeError", message });
   }
   assert.throws(() => new Process(functions, { runtime: "perl" as "node" }), noRuntime);
+  await assert.rejects(new Process(functions).join({ timeuot: 1 } as never), {
+    name: "TypeError",
+    message: 'join() has no option "timeuot": it takes timeout, signal',
+  });
 });
 
 const noRuntime = {

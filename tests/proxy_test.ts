@@ -917,6 +917,19 @@ test("options and arguments of the wrong shape are TypeErrors, never ignored", (
       await assert.rejects(manager.shutdown(bad), wrong);
     }
     await assert.rejects(callMethod(list, "at", [0], 5 as never), wrong);
+    const misspelt = { timeuot: 1 } as never;
+    const unknown = { name: "TypeError", message: /\(\) has no option "timeuot": it takes \w+/ };
+    assert.throws(() => withOptions(list, misspelt), unknown);
+    assert.throws(() => releaseProxy(list, misspelt), unknown);
+    await assert.rejects(exportProxy(list, misspelt), unknown);
+    await assert.rejects(callMethod(list, "at", [0], misspelt), unknown);
+    await assert.rejects(manager.publish("name", list, misspelt), unknown);
+    await assert.rejects(manager.join(misspelt), unknown);
+    await assert.rejects(manager.shutdown(misspelt), unknown);
+    const condition = await manager.condition();
+    await condition.withLock(async (guard) => {
+      await assert.rejects(condition.waitFor(guard, () => true, misspelt), unknown);
+    });
     for (const bad of [0, "0", null] as never[]) {
       await assert.rejects(callMethod(list, "at", bad), {
         name: "TypeError",

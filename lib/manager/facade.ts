@@ -12,7 +12,7 @@ import type { Ended } from "../client/options.ts";
 import { ConnectionClosedError, TimeoutError, UnknownObjectError } from "../errors.ts";
 import { builtins } from "../objects/builtins.ts";
 import { inTime, within } from "../in_time.ts";
-import { checkedOptions, checkObject } from "../call_options.ts";
+import { checkedOptions, checkNames, checkObject } from "../call_options.ts";
 import type { BuiltinCreators, Creators } from "../remote.ts";
 import type { DebugInfo } from "../server/control.ts";
 import { readTicket } from "../server/tickets.ts";
@@ -153,6 +153,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
 
   async publish(name: string, proxy: object, options: PublishOptions = {}): Promise<void> {
     checkObject(options, "{ replace: true }");
+    checkNames("publish()", options, ["replace"]);
     await this.#call("publish", [name, proxy, options.replace ?? false]);
   }
 
@@ -196,12 +197,13 @@ export class ManagerFacade implements ManagerMembers<unknown> {
 
   async shutdown(options: { timeout?: number } = {}): Promise<void> {
     const { timeout = defaultShutdownTimeout } = checkedOptions(options);
+    checkNames("shutdown()", options, ["timeout"]);
     this.#shutdown ??= this.#end(timeout);
     await this.#shutdown;
   }
 
   async join(options: JoinOptions = {}): Promise<void> {
-    const { timeout, signal } = checkedOptions(options);
+    const { timeout, signal } = checkedOptions(options, "join()");
     const { child, client } = this.#parts;
     signal?.throwIfAborted();
     child?.ref();

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { checkObject } from "../call_options.ts";
+import { checkNames, checkObject } from "../call_options.ts";
 import { debug } from "../debug.ts";
 import { ConnectionClosedError } from "../errors.ts";
 import { defaultLimits, resolveLimits } from "../limits.ts";
@@ -122,10 +122,7 @@ function closeAtExit(server: ObjectServer): void {
 
 function checkPipeOptions(options: PipeOptions): Required<PipeOptions> {
   checkObject(options, "{ duplex, maxSize }");
-  for (const name of Object.keys(options)) {
-    if (name === "duplex" || name === "maxSize") continue;
-    throw new TypeError(`Pipe() has no option "${name}": it takes duplex, maxSize`);
-  }
+  checkNames("Pipe()", options, ["duplex", "maxSize"]);
   const { duplex = true, maxSize = defaultMaxSize } = options;
   return {
     duplex: flag(duplex, 'The option "duplex"'),

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { checkedOptions, checkObject, show } from "../call_options.ts";
+import { checkedOptions, checkNames, checkObject, show } from "../call_options.ts";
 import type { ManagerMembers } from "../manager/facade.ts";
 import type { RuntimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
@@ -84,10 +84,7 @@ export function checkCount(what: string, count: unknown): void {
 /** Refuses options that a pool cannot honour. */
 export function checkPoolOptions(options: PoolOptions): void {
   checkObject(options, "{ manager, runtime }");
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    throw new TypeError(`Pool has no option "${name}": it takes ${known.join(", ")}`);
-  }
+  checkNames("Pool", options, known);
   const { maxTasksPerChild, tasks, runtime, threads, permissions, startTimeout } = options;
   const { initializer } = options;
   checkRuntimes(runtime);
@@ -140,12 +137,7 @@ function checkRuntimes(runtime: PoolOptions["runtime"]): void {
 /** Refuses options that a call cannot honour. */
 export function checkTaskOptions(options: MapOptions): void {
   checkedOptions(options);
-  for (const name of Object.keys(options)) {
-    if (callOptions.includes(name)) continue;
-    throw new TypeError(
-      `A pool's call has no option "${name}": it takes ${callOptions.join(", ")}`,
-    );
-  }
+  checkNames("A pool's call", options, callOptions);
   const { chunkSize, retries = 0, onProgress, progress } = options;
   if (chunkSize !== undefined) checkCount("The option chunkSize", chunkSize);
   if (!(Number.isSafeInteger(retries) && retries >= 0) && retries !== Infinity) {

@@ -108,7 +108,7 @@ export class Process<R = unknown> {
    * with TimeoutError after `timeout` milliseconds. Python: `join`, and `exitcode` afterwards.
    */
   async join(options: JoinOptions = {}): Promise<R> {
-    const { timeout, signal } = checkedOptions(options);
+    const { timeout, signal } = checkedOptions(options, "join()");
     signal?.throwIfAborted();
     if (!this.#launched) {
       throw new TypeError(`The process "${this.name}" is not running: await start() first`);

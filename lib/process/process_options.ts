@@ -8,7 +8,7 @@
 
 import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { checkedOptions, checkObject, show } from "../call_options.ts";
+import { checkedOptions, checkNames, checkObject, show } from "../call_options.ts";
 import type { Client } from "../client/client.ts";
 import { ProcessError } from "../errors.ts";
 import { ManagerFacade, type ManagerMembers } from "../manager/facade.ts";
@@ -71,12 +71,8 @@ const takes: Readonly<
 /** A copy of the options, or a TypeError or RangeError that says which one is bad. */
 export function checkProcessOptions(options: ProcessOptions): ProcessOptions {
   checkObject(options, "{ args, manager }");
+  checkNames("Process", options, Object.keys(takes));
   for (const [name, value] of Object.entries(options)) {
-    if (!Object.hasOwn(takes, name)) {
-      throw new TypeError(
-        `Process has no option "${name}": it takes ${Object.keys(takes).join(", ")}`,
-      );
-    }
     const [what, fits] = takes[name] ?? [];
     if (value === undefined || !fits || fits(value)) continue;
     const got = show(Array.isArray(value) ? String(value) : value);

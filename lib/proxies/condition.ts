@@ -95,6 +95,7 @@ async function waitFor<T>(
   }
   const { timeout = stateOf(proxy)?.options?.timeout ?? Infinity, signal } = checkedOptions(
     options,
+    "condition.waitFor()",
   );
   const end = performance.now() + timeout;
   const waiting = guardOf(guard, "condition.waitFor()");
