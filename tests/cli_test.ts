@@ -16,6 +16,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,6 +32,7 @@ import { readArgument, resultAsJson, showResult } from "../lib/cli/values.ts";
 import { version } from "../lib/cli/version.ts";
 import { redrawn, viewOf } from "../lib/cli/view.ts";
 import type { Terminal } from "../lib/runtime.ts";
+import { removeAbandonedSockets } from "../lib/wire/socket_directory.ts";
 import { type DebugInfo, Manager } from "../mod.ts";
 import { type Child, runScript, startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
@@ -499,6 +501,22 @@ test("referent serve without an address leaves nothing, whoever ends it", async 
   for (const address of [stopped, shut]) {
     assert.equal(existsSync(join(socketOf(address), "..")), false);
   }
+});
+
+test("what a referent serve left that was killed goes at a next start, the key file too", async () => {
+  const killed = start(["serve"]);
+  const address = await killed.line();
+  process.kill(killed.process.pid!, "SIGKILL");
+  await killed.end;
+  const folderOf = (of: string) => join(of.slice("unix:".length), "..");
+  assert.deepEqual(readdirSync(folderOf(address)).sort(), ["s", "s.json"]);
+  await serving(async (living) => {
+    // It waits until nobody can still be starting there.
+    for (const folder of [address, living].map(folderOf)) utimesSync(folder, 0, 0);
+    await removeAbandonedSockets();
+    assert.equal(existsSync(folderOf(address)), false);
+    assert.deepEqual(readdirSync(folderOf(living)).sort(), ["s", "s.json"]);
+  });
 });
 
 test("referent serve says what is wrong with a module or an address", async () => {

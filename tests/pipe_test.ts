@@ -5,9 +5,12 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { once } from "node:events";
+import { existsSync, mkdirSync, rmSync, utimesSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import {
   ConnectionClosedError,
   LimitExceededError,
@@ -24,6 +27,7 @@ import { Ledger } from "../lib/objects/ledger.ts";
 import type { PipeConnection } from "../lib/process/connection.ts";
 import { stateOf } from "../lib/proxy.ts";
 import { Channel, type Message } from "../lib/process/pipe_end.ts";
+import { randomName, removeAbandonedSockets } from "../lib/wire/socket_directory.ts";
 import { runScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
 import { VirtualClock } from "./support/clock.ts";
@@ -573,6 +577,18 @@ test("kill -9 of the process that made a pipe ends it for everybody, with an err
 
 test("a program ends although its pipes are open, and leaves nothing", async () => {
   assert.equal(await runScript(currentRuntime, fixture("pipe/leaves_open.ts")), "true\n");
+});
+
+test("what a thread left that was ended, or a program before it listened, goes at a next start", async () => {
+  const thread = new Worker(fixture("pipe/thread.ts"));
+  const [address] = await once(thread, "message");
+  await thread.terminate();
+  const left = [dirname(address.slice("unix:".length)), join(tmpdir(), `referent-${randomName()}`)];
+  mkdirSync(left[1]!);
+  // It waits until nobody can still be starting there.
+  for (const folder of left.filter(existsSync)) utimesSync(folder, 0, 0);
+  await removeAbandonedSockets();
+  assert.deepEqual(left.filter(existsSync), []);
 });
 
 test("leaves nothing behind", assertClean);

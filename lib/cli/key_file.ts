@@ -13,6 +13,7 @@ import { ManagerError, ProtocolError } from "../errors.ts";
 import { isUsable, type KeyFile, readKeyFile, writeKeyFile } from "../wire/key_file.ts";
 import { namedKeyFile } from "../wire/named_directory.ts";
 import { protocolVersion } from "../wire/protocol.ts";
+import { keyFileBeside } from "../wire/socket_directory.ts";
 
 /**
  * What it takes to join the server of the socket; undefined if no file says.
@@ -21,7 +22,7 @@ import { protocolVersion } from "../wire/protocol.ts";
  * @throws {ProtocolError} If it is of another release.
  */
 export function readKeyBeside(socket: string): KeyFile | undefined {
-  for (const path of [keyFileOf(socket), namedKeyFile(dirname(socket))]) {
+  for (const path of [keyFileBeside(socket), namedKeyFile(dirname(socket))]) {
     const found = readKeyFile(path);
     if (found?.address !== `unix:${socket}`) continue;
     if (isUsable(found)) return found;
@@ -39,7 +40,7 @@ export function readKeyBeside(socket: string): KeyFile | undefined {
  * @throws {ManagerError} If the path is another file.
  */
 export function writeKeyBeside(socket: string, content: KeyFile): () => void {
-  const path = keyFileOf(socket);
+  const path = keyFileBeside(socket);
   const old = readKeyFile(path);
   if (old !== undefined && old.address !== content.address) {
     throw new ManagerError(
@@ -51,8 +52,4 @@ export function writeKeyBeside(socket: string, content: KeyFile): () => void {
     // A server that ended by itself may have a successor, with another key.
     if (readKeyFile(path)?.authkey === content.authkey) unlinkSync(path);
   };
-}
-
-function keyFileOf(socket: string): string {
-  return `${socket}.json`;
 }

@@ -24,6 +24,11 @@ const abandonedAfter = 10_000;
 /** The file beside the socket that a detached server's output goes to. */
 export const logName = "server.log";
 
+/** The key file of the server at a socket, where its host writes one. */
+export function keyFileBeside(path: string): string {
+  return `${path}.json`;
+}
+
 /** Which file this is, whatever its name is now. */
 export interface FileIdentity {
   dev: bigint;
@@ -62,7 +67,9 @@ export async function removeAbandonedSockets(): Promise<void> {
       const { uid, mtimeMs } = await lstat(directory);
       // A server that starts has bound its socket and not listened yet.
       if (uid !== currentUid() || Date.now() - mtimeMs < abandonedAfter) return;
-      await removeStaleSocket(join(directory, "s"));
+      const path = join(directory, "s");
+      await removeStaleSocket(path);
+      await unlink(keyFileBeside(path)).catch(ignoreAbsent);
       removeSocketDirectory(directory);
     } catch {
       // Somebody listens there, or it is another user's: not ours to remove.
