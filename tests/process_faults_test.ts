@@ -14,6 +14,7 @@ import { table } from "../lib/cli/text.ts";
 import { register } from "../lib/manager/named.ts";
 import { defineTasks, type MapOptions, Pipe, Pool, Process } from "../lib/process.ts";
 import { Parcels, untilClaimed } from "../lib/process/parcel.ts";
+import { stateOf } from "../lib/proxy.ts";
 import { protocolVersion } from "../lib/wire/protocol.ts";
 import { type ListProxy, Manager, ProcessError, ProtocolError } from "../mod.ts";
 import { tasks } from "./fixtures/pool/tasks.ts";
@@ -360,6 +361,21 @@ void test("an address that only another release understands is a ProtocolError, 
   }));
 
 // The command line.
+
+void test(
+  "who joins a server that hangs is told which one, and what to do",
+  { skip },
+  () =>
+    withHungServer(async (list) => {
+      const { env, address } = stateOf(list)!.owner;
+      // `referent call` and `top` print what Manager.connect() says.
+      await assert.rejects(Manager.connect({ env, startTimeout: 100 }), {
+        name: "ConnectionClosedError",
+        message:
+          `The server at "${address}" did not answer in 100 ms: it is busy or stopped; try again, or end its process`,
+      });
+    }),
+);
 
 test("a table's headings, which a server may choose, leave a terminal nothing to obey", () => {
   assert.deepEqual(table(["A\x1b[2J"], [["b"]]), ["A\\u{1b}[2J", "b"]);

@@ -93,6 +93,8 @@ export class Client implements ProxyOwner, Receiver {
         authkey: options.authkey,
         serializer: options.serializer.name,
         timeout: options.timeout,
+        late:
+          `The server at "${options.address}" did not answer in ${options.timeout} ms: it is busy or stopped; try again, or end its process`,
       },
       {
         maxMessageBytes: Math.min(options.limits.maxMessageBytes, Number.MAX_SAFE_INTEGER),

@@ -50,6 +50,8 @@ export interface Credentials {
   readonly serializer: string;
   /** Milliseconds until the handshake fails. */
   readonly timeout: number;
+  /** What is said then, to those who know more of the peer. */
+  readonly late?: string;
 }
 
 const nonceBytes = 24;
@@ -100,7 +102,7 @@ export function authenticateClient<T>(
   const nonce = randomBytes(nonceBytes).toString("base64");
   let serverHello: Hello | undefined;
   let proven = false;
-  return handshake<T>(connection, credentials.timeout, (kind, fields, done, self) => {
+  return handshake<T>(connection, credentials, (kind, fields, done, self) => {
     if (kind === Kind.Refused) throw refusal(fields);
     if (kind === Kind.Hello && !serverHello) {
       serverHello = readHello(fields.json());
@@ -151,7 +153,7 @@ export function authenticateServer(
     self.flush();
     return self;
   };
-  return handshake<void>(greet, credentials.timeout, (kind, fields, done, self) => {
+  return handshake<void>(greet, credentials, (kind, fields, done, self) => {
     if (kind !== Kind.Proof) {
       throw new ProtocolError(`Unexpected message of kind ${kind} before authentication`);
     }
@@ -197,14 +199,12 @@ type Step<T> = (
 /** Runs the steps of one side until `done`, the connection's end or the deadline. */
 function handshake<T>(
   connect: (receiver: Receiver) => Connection,
-  timeout: number,
+  { timeout, late = `The handshake was not finished after ${timeout} ms` }: Credentials,
   step: Step<T>,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const deadline = setTimeout(() => {
-      connection.close(
-        new ConnectionClosedError(`The handshake was not finished after ${timeout} ms`),
-      );
+      connection.close(new ConnectionClosedError(late));
     }, Math.min(timeout, maxTimeout));
     const done = (result: T) => {
       clearTimeout(deadline);
