@@ -5,7 +5,9 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -358,6 +360,39 @@ void test("an address that only another release understands is a ProtocolError, 
       return true;
     });
     assert.equal(readFileSync(join(home, "it", "manager.json"), "utf8"), text);
+  }));
+
+void test("a name whose tcp: server accepts nobody is no wait without an end", {
+  skip: process.platform !== "linux" && "elsewhere a full backlog refuses",
+}, () =>
+  inHome(async (home, at) => {
+    const program = startScript("node", fixture("process_faults/listens.ts"));
+    const port = Number(await program.line());
+    // Not by the child's own kill(), after which Deno 2.9 does not see its end.
+    const signal = (name: "SIGSTOP" | "SIGKILL") => void process.kill(program.process.pid!, name);
+    signal("SIGSTOP");
+    const sockets: Socket[] = [];
+    try {
+      for (const _ of [1, 2]) {
+        const socket = connect(port, "127.0.0.1");
+        sockets.push(socket);
+        await once(socket, "connect");
+      }
+      const address = `tcp://127.0.0.1:${port}`;
+      const key = { version: protocolVersion, address, authkey: "x".repeat(16), pid: 4711 };
+      mkdirSync(join(home, "it"), { mode: 0o700 });
+      const text = JSON.stringify({ ...key, serializer: "messagepack" });
+      writeFileSync(join(home, "it", "manager.json"), text, { mode: 0o600 });
+      await assert.rejects(at(() => Manager.open("it", { startTimeout: 100 })), {
+        name: "TimeoutError",
+        message:
+          `Cannot open the manager "it" in 100 ms: the server at "${address}" does not answer; if it hangs, end process 4711`,
+      });
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      signal("SIGKILL");
+      await program.end;
+    }
   }));
 
 // The command line.

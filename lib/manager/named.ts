@@ -42,6 +42,9 @@ import { contend, Deadline } from "./election.ts";
 /** Milliseconds that giving a name may take; somebody else may be starting a server for it. */
 const registerTimeout = 10_000;
 
+/** Milliseconds in which a server accepts a connection, unless it hangs. */
+const acceptTimeout = 5_000;
+
 /** A manager that has a name. */
 export interface NamedManager {
   readonly name: string;
@@ -226,19 +229,31 @@ export interface LivingServer {
  * The server that has the name of the directory, and a connection to it; undefined if there is none,
  * or if it is dead.
  *
+ * @throws {ConnectionClosedError} If it has not accepted the connection after `timeout` milliseconds.
  * @throws {ProtocolError} If one listens that this release cannot join.
  */
-export async function livingServer(directory: string): Promise<LivingServer | undefined> {
+export async function livingServer(
+  directory: string,
+  timeout: number = acceptTimeout,
+): Promise<LivingServer | undefined> {
   const keyFile = readKeyFile(namedKeyFile(directory));
   if (keyFile === undefined) return undefined;
   const parsed = addressOf(keyFile);
   if (parsed === undefined) return await refuseUnknown(directory, keyFile);
   if (parsed.kind === "memory") return undefined;
-  const socket = await reach(parsed);
+  const socket = await reach(parsed, timeout).catch((cause) => {
+    if (cause.code !== "ETIMEDOUT") throw cause;
+    throw new ConnectionClosedError(doesNotAnswer(keyFile), { cause });
+  });
   if (socket === undefined) return undefined;
   if (isUsable(keyFile)) return { keyFile, socket };
   socket.destroy();
   throw otherRelease(directory, keyFile);
+}
+
+/** What is said of a server that hangs. */
+export function doesNotAnswer({ address, pid }: Partial<KeyFile>): string {
+  return `the server at "${address}" does not answer; if it hangs, end process ${pid}`;
 }
 
 function otherRelease(directory: string, { version, pid, address }: Partial<KeyFile>): Error {

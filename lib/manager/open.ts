@@ -31,6 +31,7 @@ import {
 import { Deadline, pause, retryDelay } from "./election.ts";
 import { ManagerFacade } from "./facade.ts";
 import {
+  doesNotAnswer,
   type LivingServer,
   livingServer,
   namedDirectory,
@@ -96,7 +97,7 @@ class Opening {
     for (let failed: unknown;; await pause(retryDelay)) {
       let living: LivingServer | undefined;
       try {
-        living = await livingServer(this.#directory);
+        living = await livingServer(this.#directory, this.#deadline.rest);
         if (living) return await this.#enter(living);
         return undefined;
       } catch (error) {
@@ -104,7 +105,7 @@ class Opening {
         failed = error;
       }
       if (this.#deadline.rest > 0) continue;
-      throw this.#deadline.error(whatFailed(living), failed);
+      throw this.#deadline.error(whatFailed(living, failed), failed);
     }
   }
 
@@ -161,10 +162,9 @@ class Opening {
   }
 }
 
-function whatFailed(living: LivingServer | undefined): string {
-  if (!living) return "its server is full, or hangs";
-  const { address, pid } = living.keyFile;
-  return `the server at "${address}" does not answer; if it hangs, end process ${pid}`;
+function whatFailed(living: LivingServer | undefined, error: unknown): string {
+  if (living) return doesNotAnswer(living.keyFile);
+  return error instanceof ConnectionClosedError ? error.message : "its server is full, or hangs";
 }
 
 /** Names the permission flags where it was their lack that failed. */

@@ -13,6 +13,7 @@ import { lstat, mkdir, readdir, unlink } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { maxTimeout } from "../limits.ts";
 import { currentUid } from "../runtime.ts";
 import { maxSocketPathBytes, pathBytes } from "./address.ts";
 
@@ -244,10 +245,16 @@ export async function isAbandoned(path: string): Promise<boolean> {
   }
 }
 
-/** Connects to a listener; undefined if there is none. A local one answers or refuses at once. */
-export async function reach(where: SocketAddress): Promise<Socket | undefined> {
+/**
+ * Connects to a listener; undefined if there is none. One at a path answers or refuses at once, for
+ * others there is `timeout`: then the error has the code ETIMEDOUT.
+ */
+export async function reach(
+  where: SocketAddress,
+  timeout?: number,
+): Promise<Socket | undefined> {
   try {
-    return await connected(where);
+    return await connected(where, timeout);
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === "ECONNREFUSED" || code === "ENOENT") return undefined;
@@ -257,10 +264,16 @@ export async function reach(where: SocketAddress): Promise<Socket | undefined> {
 
 type SocketAddress = { path: string } | { host: string; port: number };
 
-function connected(where: SocketAddress): Promise<Socket> {
+function connected(where: SocketAddress, timeout = Infinity): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(where);
+    const late = () => socket.destroy(Object.assign(new Error("timed out"), { code: "ETIMEDOUT" }));
+    const timer = timeout === Infinity
+      ? undefined
+      : setTimeout(late, Math.min(timeout, maxTimeout));
+    socket.once("close", () => clearTimeout(timer));
     socket.once("connect", () => {
+      clearTimeout(timer);
       socket.off("error", reject);
       resolve(socket);
     });
