@@ -205,8 +205,14 @@ test("what cannot be sent rejects with its place among the items", () =>
     await assert.rejects(results.next(), SerializeError);
   }));
 
-test("an initializer of a named module runs in each worker", () =>
+test("an initializer runs in each worker if it is one of the tasks, and nothing else of their module", () =>
   hosted(async (manager) => {
+    const internal = { module: tasks.square.module, export: "internal", args: ["a secret"] };
+    const refused = await manager.pool(1, { initializer: internal });
+    await assert.rejects(refused.apply(tasks.prepared), {
+      name: "ProcessError",
+      message: /initializer "internal" failed: .* no result of defineTasks\(\) with "internal"/,
+    });
     const initializer = { module: tasks.square.module, export: "prepare", args: ["a table"] };
     const pool = await manager.pool(1, { initializer, maxTasksPerChild: 1 });
     const first = await pool.apply(tasks.prepared);

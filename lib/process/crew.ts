@@ -197,6 +197,7 @@ export class Crew {
       thread: threads,
       modules: [...this.#modules],
       initializer,
+      shared: this.#owner instanceof LocalOwner,
       startTimeout: startTimeout ?? defaultStartTimeout,
       maxTasks: this.#options.maxTasksPerChild ?? Infinity,
       signal: this.#abort.signal,

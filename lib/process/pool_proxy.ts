@@ -16,7 +16,7 @@ import type { Task, TaskFunction } from "./tasks.ts";
 
 /** Options of `manager.pool()`: those of a `Pool` that a client may choose. */
 export interface SharedPoolOptions {
-  /** Runs once in each worker before its first task. It is exported by a module of the server's `tasks`. */
+  /** Runs once in each worker before its first task. It is one of the server's `tasks` itself. */
   initializer?: Initializer;
   /** After so many tasks a worker is replaced by a fresh one. Python: `maxtasksperchild`. */
   maxTasksPerChild?: number;

@@ -33,6 +33,8 @@ export interface WorkerOptions {
   /** URLs of the modules that it may import. */
   readonly modules: readonly string[];
   readonly initializer: Initializer | undefined;
+  /** It works for the clients of a server, who may have tasks run and nothing else. */
+  readonly shared: boolean;
   readonly startTimeout: number;
   /** How many tasks it may run, if it has no actors. */
   readonly maxTasks: number;
@@ -296,10 +298,11 @@ export class Worker {
     return { chunk, values, errors };
   }
 
-  async #prepare({ owner, initializer, startTimeout }: WorkerOptions): Promise<void> {
+  async #prepare(options: WorkerOptions): Promise<void> {
+    const { owner, initializer, startTimeout } = options;
     const ready = this.#launched.host.begin({ script: false, detached: false, env: owner?.env });
     await within(ready, startTimeout, undefined, "Its modules were not imported (startTimeout)");
-    if (initializer) await this.#initialize(initializer, startTimeout);
+    if (initializer) await this.#initialize(initializer, options);
   }
 
   /** Why it did not start. It ends in order, so that no signal seems to be the reason. */
@@ -312,17 +315,23 @@ export class Worker {
     return startError("worker", what, cause, await this.exited, stderrTail(), "worker");
   }
 
-  async #initialize(initializer: Initializer, startTimeout: number): Promise<void> {
+  async #initialize(
+    initializer: Initializer,
+    { shared, startTimeout }: WorkerOptions,
+  ): Promise<void> {
     const { module, export: name = "default", args = [] } = initializer;
     this.#initializer = name;
     const { host } = this.#launched;
+    const given = shared ? [args] : args;
     const packed = await this.#parcels.pack(
-      args,
+      given,
       "initializer.args",
       untilClaimed,
       startTimeout,
     );
-    const call = host.call({ module, name }, packed.parcel);
+    const call = shared
+      ? host.run({ id: 0, task: { module, name }, spread: true }, packed.parcel)
+      : host.call({ module, name }, packed.parcel);
     const reply = await within(call, startTimeout, undefined, "It still runs")
       .finally(() => packed.drop());
     const { exceptions: [failure] } = await unpackOutcomes(this.#parcels, reply);
