@@ -566,6 +566,23 @@ void test(
 );
 
 void test(
+  "numbers come back as they are, however they travel",
+  queued(() =>
+    withPool(1, { threads: true }, async (pool) => {
+      const rare = [[], [-0], [0.5], [2 ** 31], [-(2 ** 31)], [2 ** 53], [
+        NaN,
+        Infinity,
+        -Infinity,
+      ]];
+      for (const last of rare) {
+        const numbers = [...range(20), ...last];
+        assert.deepEqual(await pool.map(tasks.echo, numbers, { chunkSize: 100 }), numbers);
+      }
+    })
+  ),
+);
+
+void test(
   "behind a task that is called alone nothing waits, however short it was before",
   queued(() =>
     withManagedPool(2, {}, async (pool, manager) => {

@@ -12,7 +12,7 @@ import { defaultLimits, envelopeBytes } from "../limits.ts";
 import { optionsOf } from "../objects/arguments.ts";
 import { type WaitOptions, waitOptions } from "../objects/waiting.ts";
 import { releaseProxy, stateOf } from "../proxy.ts";
-import type { Parcel, Parcels, Prepared } from "./parcel.ts";
+import { type Parcel, type Parcels, passesOf, type Prepared, sizeOf } from "./parcel.ts";
 import type { Message, RemoteEnd } from "./pipe_end.ts";
 
 /**
@@ -108,7 +108,7 @@ export class PipeConnection<S, R> implements Connection<S, R> {
     const earlier = this.#issued;
     let issued!: () => void;
     this.#issued = new Promise((resolve) => issued = resolve);
-    const preparing = this.#parcels.prepare(value, "value", untilRead);
+    const preparing = this.#prepare(value);
     let prepared: Prepared | undefined;
     try {
       prepared = await inTurn(preparing, earlier, options);
@@ -249,18 +249,25 @@ export class PipeConnection<S, R> implements Connection<S, R> {
   async #unpack({ number, parcel }: Message): Promise<R> {
     const value = await this.#parcels.unpack(parcel) as R;
     // Tells the end that nothing of it will be lost with this process; a closed end knows.
-    if (parcel.passes.length > 0) this.#end.claimed(number).catch(() => {});
+    if (passesOf(parcel).length > 0) this.#end.claimed(number).catch(() => {});
     return value;
   }
 
-  #check({ bytes, passes }: Parcel): void {
-    if (bytes.length > maxMessageBytes) {
+  async #prepare(value: S): Promise<Prepared> {
+    return await this.#parcels.prepare(value, "value", untilRead);
+  }
+
+  #check(parcel: Parcel): void {
+    const bytes = sizeOf(parcel);
+    if (bytes > maxMessageBytes) {
       throw new LimitExceededError(
-        `Cannot send a message of ${bytes.length} bytes through a pipe, which takes ${maxMessageBytes} (limit maxMessageBytes, less 64 KiB): send it in parts`,
+        `Cannot send a message of ${bytes} bytes through a pipe, which takes ${maxMessageBytes} (limit maxMessageBytes, less 64 KiB): send it in parts`,
       );
     }
     const own = stateOf(this.#end)!.owner.address;
-    if (passes.some(({ connection, env }) => connection && env["REFERENT_ADDRESS"] === own)) {
+    if (
+      passesOf(parcel).some(({ connection, env }) => connection && env["REFERENT_ADDRESS"] === own)
+    ) {
       throw new TypeError("Cannot send an end of a pipe through the same pipe: use another one");
     }
   }

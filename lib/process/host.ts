@@ -17,12 +17,21 @@ import type { RegisteredType } from "../server/registry.ts";
 import { thread } from "./child.ts";
 import { type Outcomes, type PackedOutcomes, packOutcomes } from "./outcomes.ts";
 import { type Parcel, Parcels, problemOf } from "./parcel.ts";
-import { type ActorClass, findTask, type TaskFunction, TaskSet, taskSets } from "./tasks.ts";
+import { type ActorClass, findTask, keyOf, type TaskFunction, TaskSet, taskSets } from "./tasks.ts";
 
 /** The typeid of the host in its child's server. */
 export const hostTypeid = "host";
 
-const hostMethods = ["begin", "load", "call", "run", "cancel", "makeActor", "finish"] as const;
+const hostMethods = [
+  "begin",
+  "load",
+  "call",
+  "introduce",
+  "run",
+  "cancel",
+  "makeActor",
+  "finish",
+] as const;
 
 /** The host as its parent sees it. */
 export type RemoteHost = Remote<Pick<Host, typeof hostMethods[number]>>;
@@ -45,15 +54,6 @@ export interface ExportedFunction {
   readonly name: string;
 }
 
-/** One function that is to be called with each of some items, one after the other. */
-export interface RunRequest {
-  /** Names it for {@linkcode Host.cancel}. */
-  readonly id: number;
-  readonly task: ExportedFunction;
-  /** Each item is the array of all arguments, not the one argument. */
-  readonly spread: boolean;
-}
-
 /** One child's side. */
 export class Host {
   /** Resolves when the parent said what this child is. */
@@ -69,8 +69,8 @@ export class Host {
   /** Resolves when the next chunk may begin. */
   #turn: Promise<void> = Promise.resolve();
   readonly #cancellations = new Map<number, Cancellation>();
-  /** Functions of tasks that were run, by module and name. */
-  readonly #functions = new Map<string, TaskFunction>();
+  /** Tasks by the parent's numbers, and their functions once they were run. */
+  readonly #tasks: (ExportedFunction & { call?: TaskFunction })[] = [];
   #setup: Setup | undefined;
   #resolveBegun!: () => void;
   #resolveFinished!: () => void;
@@ -108,7 +108,8 @@ export class Host {
     if (args) {
       let unpacked: Promise<unknown> | undefined;
       // Unpacked when asked for: a script that wants none joins nobody.
-      thread.processArgs = () => unpacked ??= this.#parcels.unpack(args);
+      thread.processArgs = () =>
+        unpacked ??= Promise.resolve(args).then((args) => this.#parcels.unpack(args));
     }
     this.#resolveBegun();
     if (detached) await thread.processArgs?.();
@@ -132,11 +133,17 @@ export class Host {
     return await this.#packAll(await this.#runAll(run, [given], true, new Cancellation()));
   }
 
+  /** The number stands for a task from now on: names are long. */
+  introduce(number: number, { module, name }: ExportedFunction): void {
+    this.#tasks[number] = { module, name };
+  }
+
   /**
-   * Runs the tasks of a chunk, one after the other. A chunk that comes while another runs waits until
+   * Calls a task with each of the items, one after the other; `spread`: each is an array of arguments.
+   * The `id` is for `cancel`. A chunk that comes while another runs waits until
    * the answer to that is on its way: of two that are lost with the child only the first was begun.
    */
-  async run({ id, task, spread }: RunRequest, items: Parcel): Promise<PackedOutcomes> {
+  async run(id: number, task: number, spread: boolean, items: Parcel): Promise<PackedOutcomes> {
     const cancellation = new Cancellation();
     this.#cancellations.set(id, cancellation);
     const before = this.#turn;
@@ -144,7 +151,7 @@ export class Host {
     this.#turn = new Promise((resolve) => endTurn = resolve);
     try {
       await before;
-      const call = this.#functions.get(nameOf(task)) ?? await this.#findFunction(task);
+      const call = await this.#functionOf(task);
       const given = await this.#parcels.unpack(items) as unknown[];
       return await this.#packAll(await this.#runAll(call, given, spread, cancellation));
     } finally {
@@ -171,7 +178,8 @@ export class Host {
     thread.importsOnly = false;
     const actor = new (callable as ActorClass)(...given);
     const known = this.types.get(name);
-    const typeid = known === undefined || known.module === module ? name : `${name} of ${module}`;
+    const unique = known === undefined || known.module === module;
+    const typeid = unique ? name : keyOf({ module, name });
     this.types.set(typeid, { definition: actorDefinition, module });
     return caller.share(actor, typeid) as object;
   }
@@ -184,11 +192,11 @@ export class Host {
     if (now) setTimeout(() => exitProcess(exitCode), 0);
   }
 
-  async #findFunction(task: ExportedFunction): Promise<TaskFunction> {
+  async #functionOf(number: number): Promise<TaskFunction> {
+    const task = this.#tasks[number]!;
     const { module, name } = task;
-    const found = findTask(await this.#import(module), module, name).callable as TaskFunction;
-    this.#functions.set(nameOf(task), found);
-    return found;
+    return task.call ??= findTask(await this.#import(module), module, name)
+      .callable as TaskFunction;
   }
 
   #import(module: string): Promise<Record<string, unknown>> {
@@ -282,10 +290,6 @@ class Cancellation {
   throwIfCancelled(): void {
     if (this.#reason) throw this.#reason;
   }
-}
-
-function nameOf({ module, name }: ExportedFunction): string {
-  return `${name} of ${module}`;
 }
 
 const actorDefinition: Definition = { create: () => refuseCreation() };

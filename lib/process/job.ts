@@ -8,7 +8,7 @@
  */
 
 import type { Input } from "./input.ts";
-import type { ActorClass, Task, TaskFunction } from "./tasks.ts";
+import { type ActorClass, keyOf, type Task, type TaskFunction } from "./tasks.ts";
 
 /** How far a call has come. */
 export interface Progress {
@@ -114,6 +114,8 @@ export class Pace {
 /** The tasks of one call. */
 export class Job {
   readonly task: JobOptions["task"];
+  /** Tells its task from others. */
+  readonly key: string;
   readonly spread: boolean;
   readonly retries: number;
   readonly pathOf: JobOptions["pathOf"];
@@ -134,6 +136,7 @@ export class Job {
 
   constructor(options: JobOptions) {
     this.task = options.task;
+    this.key = keyOf(options.task);
     this.spread = options.spread;
     this.retries = options.retries;
     this.pathOf = options.pathOf;

@@ -7,6 +7,7 @@
  */
 
 import type { Exception } from "../exceptions.ts";
+import { isPromise } from "../server/invocation.ts";
 import { forAMinute, type Parcel, type Parcels } from "./parcel.ts";
 
 /** How the calls of a function ended: values in order, and what those at some positions threw. */
@@ -15,11 +16,8 @@ export interface Outcomes {
   readonly exceptions: readonly (readonly [position: number, exception: Exception])[];
 }
 
-/** The same, packed: mostly nothing was thrown. */
-export interface PackedOutcomes {
-  readonly values: Parcel;
-  readonly exceptions?: Parcel;
-}
+/** The same, packed: mostly nothing was thrown, and these are the values. */
+export type PackedOutcomes = Parcel | { readonly values: Parcel; readonly exceptions: Parcel };
 
 /** Packs outcomes; rejects with SerializeError if a value cannot be sent. */
 export async function packOutcomes(
@@ -27,23 +25,31 @@ export async function packOutcomes(
   { values, exceptions }: Outcomes,
 ): Promise<PackedOutcomes> {
   const packed = (await parcels.pack(values, "result", forAMinute)).parcel;
-  if (exceptions.length === 0) return { values: packed };
+  if (exceptions.length === 0) return packed;
   return { values: packed, exceptions: (await parcels.pack(exceptions, "", forAMinute)).parcel };
 }
 
-/** Unpacks outcomes, once. */
-export async function unpackOutcomes(
+/** Unpacks outcomes, once; at once if they refer to nothing. */
+export function unpackOutcomes(
   parcels: Parcels,
-  { values, exceptions }: PackedOutcomes,
-): Promise<Outcomes> {
+  packed: PackedOutcomes,
+): Outcomes | Promise<Outcomes> {
+  if ("exceptions" in packed) return unpackBoth(parcels, packed.values, packed.exceptions);
+  const values = parcels.unpack(packed);
+  if (!isPromise(values)) return { values: values as unknown[], exceptions: [] };
+  return values.then((values) => ({ values: values as unknown[], exceptions: [] }));
+}
+
+async function unpackBoth(parcels: Parcels, values: Parcel, exceptions: Parcel): Promise<Outcomes> {
   return {
     values: await parcels.unpack(values) as unknown[],
-    exceptions: exceptions ? await parcels.unpack(exceptions) as Outcomes["exceptions"] : [],
+    exceptions: await parcels.unpack(exceptions) as Outcomes["exceptions"],
   };
 }
 
 /** Nobody will unpack them. */
 export async function discardOutcomes(parcels: Parcels, packed: PackedOutcomes): Promise<void> {
+  if (!("exceptions" in packed)) return await parcels.discard(packed);
   await parcels.discard(packed.values);
-  if (packed.exceptions) await parcels.discard(packed.exceptions);
+  await parcels.discard(packed.exceptions);
 }

@@ -11,7 +11,7 @@ import { ConnectionClosedError, TimeoutError } from "../errors.ts";
 import type { Definition } from "../objects/definition.ts";
 import { Handover } from "../objects/handover.ts";
 import { type WaitingCaller, WaitingLine, type WaitOptions } from "../objects/waiting.ts";
-import type { Parcel } from "./parcel.ts";
+import { type Parcel, passesOf, sizeOf } from "./parcel.ts";
 
 /** The typeid of the ends in their server. */
 export const endTypeid = "connection";
@@ -104,7 +104,7 @@ export class Channel {
     this.#unclaimed.delete(message.number);
     const later = this.#unread.findIndex(({ number }) => number > message.number);
     this.#unread.splice(later < 0 ? this.#unread.length : later, 0, message);
-    this.#unreadBytes += message.parcel.bytes.length;
+    this.#unreadBytes += sizeOf(message.parcel);
     this.#serve();
   }
 
@@ -132,15 +132,15 @@ export class Channel {
     for (const parcel of lost) this.#discard(parcel);
   }
 
-  #hasRoom({ bytes }: Parcel): boolean {
+  #hasRoom(parcel: Parcel): boolean {
     if (this.#unread.length === 0) return true;
     return this.#unread.length < this.#maxSize &&
-      this.#unreadBytes + bytes.length <= maxUnreadBytes;
+      this.#unreadBytes + sizeOf(parcel) <= maxUnreadBytes;
   }
 
   #add(parcel: Parcel): void {
     this.#unread.push({ number: this.#nextNumber++, parcel });
-    this.#unreadBytes += parcel.bytes.length;
+    this.#unreadBytes += sizeOf(parcel);
     this.#serve();
   }
 
@@ -152,8 +152,8 @@ export class Channel {
   #take(): Delivery {
     const message = this.#unread.shift()!;
     const { number, parcel } = message;
-    this.#unreadBytes -= parcel.bytes.length;
-    if (parcel.passes.length > 0) this.#unclaimed.set(number, parcel);
+    this.#unreadBytes -= sizeOf(parcel);
+    if (passesOf(parcel).length > 0) this.#unclaimed.set(number, parcel);
     return new Delivery(message, this);
   }
 

@@ -26,7 +26,7 @@ import {
 import { openProgressBar } from "./progress.ts";
 import { Collection, Stream } from "./sinks.ts";
 import { isClass } from "../types/exposure.ts";
-import { type ActorClass, refuseWhileImporting, Task, type TaskFunction } from "./tasks.ts";
+import { type ActorClass, keyOf, refuseWhileImporting, Task, type TaskFunction } from "./tasks.ts";
 import type { Worker } from "./worker.ts";
 
 /**
@@ -277,8 +277,8 @@ export class Pool {
     return job;
   }
 
-  #paceOf({ module, name }: Task<TaskFunction>): Pace {
-    const key = `${name} of ${module}`;
+  #paceOf(task: Task<TaskFunction>): Pace {
+    const key = keyOf(task);
     const known = this.#paces.get(key) ?? new Pace();
     this.#paces.set(key, known);
     return known;

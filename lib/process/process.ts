@@ -18,7 +18,7 @@ import type { JoinOptions } from "../manager/facade.ts";
 import { thread } from "./child.ts";
 import { unpackOutcomes } from "./outcomes.ts";
 import { launch, type Launched } from "./launch.ts";
-import { forAMinute, type Packed, Parcels, untilClaimed } from "./parcel.ts";
+import { forAMinute, type Packed, Parcels, passesOf, untilClaimed } from "./parcel.ts";
 import {
   checkProcessOptions,
   clientOf,
@@ -202,7 +202,7 @@ export class Process<R = unknown> {
 
   #launch({ parcel }: Packed): Promise<Launched> {
     const { export: name, stdio = "inherit", detached = false } = this.#options;
-    const envs = [this.#client?.env, ...parcel.passes.map(({ env }) => env)];
+    const envs = [this.#client?.env, ...passesOf(parcel).map(({ env }) => env)];
     const addresses = envs.flatMap((env) => env?.["REFERENT_ADDRESS"] ?? []);
     return launch({
       what: "process",
@@ -246,7 +246,7 @@ export class Process<R = unknown> {
   async #introduce({ host }: Launched, { parcel }: Packed): Promise<void> {
     const { export: name, detached = false } = this.#options;
     const script = name === undefined;
-    const env = this.#client?.env ?? parcel.passes.find(({ connection }) => !connection)?.env;
+    const env = this.#client?.env ?? passesOf(parcel).find(({ connection }) => !connection)?.env;
     await host.begin({ script, detached, env, args: script ? parcel : undefined });
     if (!script) await host.load(this.#module.href, name);
   }

@@ -171,6 +171,11 @@ export function findTask(exported: object, module: string, name: string): Task {
   );
 }
 
+/** Tells tasks apart. */
+export function keyOf({ module, name }: Pick<Task, "module" | "name">): string {
+  return `${name} of ${module}`;
+}
+
 /** What a module exports of `defineTasks`, under any name. */
 export function taskSets(exported: object): TaskSet[] {
   return [...new Set(Object.values(exported).filter(TaskSet.is))];

@@ -2,7 +2,7 @@
  * One worker of a pool, as the pool sees it: it runs chunks of tasks and makes actors, is told when
  * nobody waits for it any more, and ends.
  *
- * Above: pool.ts. Below: launch.ts, host.ts, parcel.ts.
+ * Above: pool.ts. Below: launch.ts, host.ts, packer.ts.
  *
  * @module
  */
@@ -14,14 +14,15 @@ import { inTime, within } from "../in_time.ts";
 import type { Initializer } from "../server/config.ts";
 import { atExit } from "./at_exit.ts";
 import { discardOutcomes, type Outcomes, unpackOutcomes } from "./outcomes.ts";
-import type { RunRequest } from "./host.ts";
 import type { Chunk, ChunkResult } from "./job.ts";
 import { launch, type Launched } from "./launch.ts";
-import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.ts";
+import { Packer } from "./packer.ts";
+import { type Parcels, type Prepared, untilClaimed } from "./parcel.ts";
 import type { ProxyOwner } from "../proxy.ts";
+import { isPromise } from "../server/invocation.ts";
 import { type ProgramOptions, runtimeNameOf } from "./runtime_command.ts";
 import { endedEarly, type ProcessEnd, startError, textOf } from "./start_error.ts";
-import { RelayedError, Task } from "./tasks.ts";
+import { keyOf, RelayedError, Task } from "./tasks.ts";
 
 /** What to start. */
 export interface WorkerOptions {
@@ -70,6 +71,7 @@ export class Worker {
   actors = 0;
   readonly #launched: Launched;
   readonly #parcels: Parcels;
+  readonly #packer: Packer;
   /** The only modules that it can import; undefined: all. */
   readonly #modules: ReadonlySet<string> | undefined;
   readonly #maxTasks: number;
@@ -78,10 +80,10 @@ export class Worker {
   /** Tasks that it was given. */
   #tasks = 0;
   #nextId = 1;
+  /** Numbers of the tasks that it knows. */
+  readonly #numbers = new Map<string, number>();
   /** The chunk that runs, and those that wait there for their turn. */
   readonly #under: Errand[] = [];
-  /** Resolves when what was given so far is on its way. */
-  #sending: Promise<void> = Promise.resolve();
   /** What ran when the worker was lost. */
   #lostWith: Errand | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -128,6 +130,7 @@ export class Worker {
   private constructor(launched: Launched, parcels: Parcels, options: WorkerOptions) {
     this.#launched = launched;
     this.#parcels = parcels;
+    this.#packer = new Packer(parcels);
     this.#modules = importable(options);
     this.#maxTasks = options.maxTasks;
     this.exited = launched.exited;
@@ -178,16 +181,21 @@ export class Worker {
     const errand = newErrand(chunk, this.#nextId++);
     this.#under.push(errand);
     this.#tasks += chunk.items.length;
-    const { task } = chunk.job;
+    const { job } = chunk;
     let packed: Prepared | undefined;
     try {
-      packed = await this.#inOrder(this.#pack(chunk), errand.gone);
+      const packing = this.#packer.pack(chunk, errand.gone);
+      packed = isPromise(packing) ? await packing : packing;
       if (!packed) return undefined;
-      if (chunk.job.over || !client.usable) return void packed.keep();
+      if (job.over || !client.usable) return void packed.keep();
       packed.give();
-      const reply = await this.#launched.host.run(requestOf(errand), packed.parcel);
-      if (chunk.job.over) return void discardOutcomes(this.#parcels, reply);
-      const outcomes = await Promise.race([unpackOutcomes(this.#parcels, reply), errand.gone]);
+      const task = this.#numberOf(job.task, job.key);
+      const reply = await this.#launched.host.run(errand.id, task, job.spread, packed.parcel);
+      if (job.over) return void discardOutcomes(this.#parcels, reply);
+      const unpacking = unpackOutcomes(this.#parcels, reply);
+      const outcomes = isPromise(unpacking)
+        ? await Promise.race([unpacking, errand.gone])
+        : unpacking;
       return outcomes && this.#read(chunk, outcomes);
     } catch (error) {
       packed?.drop();
@@ -195,10 +203,21 @@ export class Worker {
       // The child begins a chunk only when the answer to the one before is on its way.
       this.#lostWith ??= this.#under[0];
       if (this.#lostWith !== errand) return undefined;
-      throw await this.#lost(`ran "${task.name}"`);
+      throw await this.#lost(`ran "${job.task.name}"`);
     } finally {
       this.#done(errand);
     }
+  }
+
+  /** What the child knows the task by. */
+  #numberOf({ module, name }: Pick<Task, "module" | "name">, key: string): number {
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.#numbers.size;
+    this.#numbers.set(key, number);
+    // A worker that is lost tells of it in `run`.
+    this.#launched.host.introduce(number, { module, name }).catch(() => {});
+    return number;
   }
 
   /** Nobody waits for the chunk any more: its task is told, and killed if it does not end. */
@@ -248,20 +267,6 @@ export class Worker {
     await this.#end();
   }
 
-  /** What is given later is sent later; undefined if nobody waits for it any more. */
-  async #inOrder(
-    packing: Promise<Prepared>,
-    gone: Promise<undefined>,
-  ): Promise<Prepared | undefined> {
-    const before = this.#sending;
-    const ready = Promise.race([packing, gone]);
-    this.#sending = Promise.allSettled([before, ready]).then(() => {});
-    const packed = await ready;
-    if (packed) await before;
-    else packing.then((late) => late.keep(), () => {});
-    return packed;
-  }
-
   #done(errand: Errand): void {
     this.#under.splice(this.#under.indexOf(errand), 1);
     clearTimeout(this.#deadline);
@@ -277,14 +282,6 @@ export class Worker {
       // Deno takes seconds to end a thread that spins: another worker takes its place meanwhile.
       this.#launched.client.abandon();
     }, grace);
-  }
-
-  async #pack(chunk: Chunk): Promise<Prepared> {
-    try {
-      return await this.#parcels.prepare(chunk.items, "items", untilClaimed);
-    } catch (error) {
-      throw problemOfItem(chunk) ?? error;
-    }
   }
 
   #read(chunk: Chunk, { values, exceptions }: Outcomes): ChunkResult {
@@ -329,9 +326,10 @@ export class Worker {
       untilClaimed,
       startTimeout,
     );
+    const task = { module, name };
     const call = shared
-      ? host.run({ id: 0, task: { module, name }, spread: true }, packed.parcel)
-      : host.call({ module, name }, packed.parcel);
+      ? host.run(0, this.#numberOf(task, keyOf(task)), true, packed.parcel)
+      : host.call(task, packed.parcel);
     const reply = await within(call, startTimeout, undefined, "It still runs")
       .finally(() => packed.drop());
     const { exceptions: [failure] } = await unpackOutcomes(this.#parcels, reply);
@@ -367,10 +365,6 @@ function newErrand(chunk: Chunk, id: number): Errand {
   return { chunk, id, cancelled: false, gone, leave };
 }
 
-function requestOf({ id, chunk: { job: { task, spread } } }: Errand): RunRequest {
-  return { id, task: { module: task.module, name: task.name }, spread };
-}
-
 /** A Deno worker can import only what was named when it started. */
 function importable(options: WorkerOptions): ReadonlySet<string> | undefined {
   const { permissions, thread } = options;
@@ -378,12 +372,4 @@ function importable(options: WorkerOptions): ReadonlySet<string> | undefined {
   const all = name !== "deno" || thread || permissions === "all" ||
     permissions?.includes("--allow-read");
   return all ? undefined : new Set(options.modules);
-}
-
-/** The error of the first item that cannot be sent, with its place among all items. */
-function problemOfItem({ job, items, start }: Chunk): Error | undefined {
-  for (const [i, item] of items.entries()) {
-    const problem = problemOf(item, job.pathOf(start + i));
-    if (problem) return problem;
-  }
 }
