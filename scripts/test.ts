@@ -6,8 +6,8 @@
  * and 7), `deno`, `bun`, `node`, `package` (the npm package from the outside), `node20` (the tests,
  * compiled, against the npm package). The filter is a piece of test files' names.
  *
- * Two at a time, as tests mostly wait for processes to start; each has a temporary folder of its
- * own. What they print comes one part after the other, in the order above.
+ * The parts that run tests are cut into pieces, and two pieces run at a time, each with a temporary
+ * folder of its own. What they print comes one after the other, in the order above.
  *
  * Above: nothing. Below: checks.ts, runners.ts, side_by_side.ts, build_npm.ts, node20.ts.
  *
@@ -30,42 +30,63 @@ if (wanted !== undefined && !partNames.includes(wanted as PartName)) {
   Deno.exit(2);
 }
 
+/** Pieces of a part that runs test files: enough that neither processor is idle at the end. */
+const piecesOfTests = 3;
+
+/** What runs at a time. */
+type Piece = (print: Print) => Promise<Counts>;
+
 const tools = await setUp();
 let built: Promise<Built> | undefined;
-const parts: Record<PartName, (print: Print) => Promise<Counts>> = {
-  checks: (print) => check(houseChecks(tools), print),
-  types: (print) => check(typeChecks(tools), print),
-  deno: (print) => runTests(denoRunner(tools), testFiles(), print),
-  bun: (print) => runTests(bunRunner(tools), testFiles(), print),
-  node: (print) => runTests(nodeRunner(tools.node, root, ".ts"), testFiles(), print),
-  package: async (print) => check(await packageChecks(tools, await builtPackage()), print),
-  node20: onNode20,
+let laidOut: Promise<string> | undefined;
+const parts: Record<PartName, Piece[]> = {
+  checks: [(print) => check(houseChecks(tools), print)],
+  types: [(print) => check(typeChecks(tools), print)],
+  deno: testPieces((files, print) => runTests(denoRunner(tools), files, print)),
+  bun: testPieces((files, print) => runTests(bunRunner(tools), files, print)),
+  node: testPieces((files, print) => runTests(nodeRunner(tools.node, root, ".ts"), files, print)),
+  package: [async (print) => check(await packageChecks(tools, await builtPackage()), print)],
+  node20: testPieces(onNode20),
 };
 
 const chosen = partNames.filter((name) => wanted === undefined || name === wanted);
 const results = await sideBySide(
-  chosen.map((name) => (print: Print) => runPart(name, print)),
+  chosen.flatMap((name) => parts[name].map((_, index) => (print) => runPiece(name, index, print))),
   Math.min(2, navigator.hardwareConcurrency),
 );
+// Its failure was told.
+await laidOut?.then((folder) => Deno.remove(folder, { recursive: true }), () => {});
 summarize();
 
-/** What a part came to. */
+/** What a piece came to. */
 interface Result {
+  /** That of its part. */
   title: string;
   counts: Counts;
   /** Milliseconds. */
   time: number;
 }
 
-async function runPart(name: PartName, print: Print): Promise<Result> {
+async function runPiece(name: PartName, index: number, print: Print): Promise<Result> {
   const title = await titleOf(name).catch(() => name);
+  const pieces = parts[name];
   const started = performance.now();
-  print(`\n=== ${title} ===\n`);
-  const counts = await parts[name](print).catch((error: unknown): Counts => {
+  print(`\n=== ${title}${pieces.length > 1 ? `, ${index + 1} of ${pieces.length}` : ""} ===\n`);
+  const counts = await pieces[index]!(print).catch((error: unknown): Counts => {
     print(`✗ ${name}: ${error instanceof Error ? error.message : error}\n`);
     return { passed: 0, failed: 1, skipped: 0 };
   });
   return { title, counts, time: performance.now() - started };
+}
+
+/** The files are dealt out in turn, so that long ones, which have similar names, are spread. */
+function testPieces(run: (files: string[], print: Print) => Promise<Counts>): Piece[] {
+  const files = testFiles();
+  const dealt = Array.from(
+    { length: Math.min(piecesOfTests, files.length) },
+    (_, piece) => files.filter((_, index) => index % piecesOfTests === piece),
+  );
+  return dealt.map((some) => (print) => run(some, print));
 }
 
 async function check(checks: Check[], print: Print): Promise<Counts> {
@@ -76,14 +97,10 @@ function builtPackage(): Promise<Built> {
   return built ??= buildPackage(tools);
 }
 
-async function onNode20(print: Print): Promise<Counts> {
-  const folder = await layOutForNode20(tools, await builtPackage());
-  try {
-    const files = testFiles().map((file) => file.replace(/\.ts$/, ".js"));
-    return await runTests(nodeRunner(await node20(), folder, ".js"), files, print);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+async function onNode20(files: string[], print: Print): Promise<Counts> {
+  laidOut ??= builtPackage().then((built) => layOutForNode20(tools, built));
+  const runner = nodeRunner(await node20(), await laidOut, ".js");
+  return await runTests(runner, files.map((file) => file.replace(/\.ts$/, ".js")), print);
 }
 
 /** The test files that were asked for, as paths from the repository's folder. */
@@ -159,17 +176,23 @@ async function titleOf(name: PartName): Promise<string> {
 }
 
 function summarize(): void {
-  const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
   console.log("");
-  for (const { title, counts, time } of results) {
-    const { passed, failed, skipped } = counts;
-    const seconds = `${Math.round(time / 1000)} s`;
+  for (const [title, pieces] of Map.groupBy(results, ({ title }) => title)) {
+    const { passed, failed, skipped } = total(pieces.map(({ counts }) => counts));
+    const seconds = `${Math.round(pieces.reduce((sum, { time }) => sum + time, 0) / 1000)} s`;
     console.log(`${title}: ${passed} ok, ${failed} not, ${skipped} skipped (${seconds})`);
+  }
+  const { passed, failed, skipped } = total(results.map(({ counts }) => counts));
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  Deno.exit(failed > 0 ? 1 : 0);
+}
+
+function total(all: readonly Counts[]): Counts {
+  const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const { passed, failed, skipped } of all) {
     sum.passed += passed;
     sum.failed += failed;
     sum.skipped += skipped;
   }
-  const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : "";
-  console.log(`${sum.passed} passed, ${sum.failed} failed${skipped}`);
-  Deno.exit(sum.failed > 0 ? 1 : 0);
+  return sum;
 }

@@ -234,16 +234,16 @@ export class Host {
     spread: boolean,
     cancellation: Cancellation,
   ): Promise<Outcomes> {
-    const values: unknown[] = [];
+    const values = new Array<unknown>(items.length);
     const exceptions: [number, Exception][] = [];
-    for (const item of items) {
+    for (let i = 0; i < items.length; i++) {
       try {
         cancellation.throwIfCancelled();
-        const result = spread ? call(...item as unknown[]) : call(item);
-        values.push(isPromise(result) ? await result : result);
+        const result = spread ? call(...items[i] as unknown[]) : call(items[i]);
+        values[i] = isPromise(result) ? await result : result;
       } catch (error) {
-        exceptions.push([values.length, this.#describe(error)]);
-        values.push(undefined);
+        exceptions.push([i, this.#describe(error)]);
+        values[i] = undefined;
       }
     }
     return { values, exceptions };
