@@ -57,7 +57,7 @@ import { race } from "./fixtures/open/race.ts";
 import { assertClean } from "./support/clean.ts";
 import { endOf, eventually, isRunning } from "./support/events.ts";
 import {
-  compiled,
+  campaigning,
   currentRuntime,
   fixture,
   type RuntimeName,
@@ -820,8 +820,7 @@ void test("Deno opens managers with the permissions that the error names", async
 });
 
 void test("the race: whoever is killed or stopped, one server lives after each round", async () => {
-  const full = currentRuntime === "deno" && !compiled;
-  const [processes, rounds] = full ? [50, 100] : [6, 5];
+  const [processes, rounds] = campaigning ? [50, 100] : [6, 5];
   const seed = Date.now() % 1e6;
   await inHome(async (home) => {
     const start = performance.now();

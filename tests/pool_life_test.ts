@@ -19,11 +19,10 @@ import { assertClean } from "./support/clean.ts";
 import { eventually, isRunning } from "./support/events.ts";
 import { collect, kinds, range, untilLength, withManagedPool, withPool } from "./support/pools.ts";
 import { aFew, inRuntime } from "./support/processes.ts";
-import { currentRuntime, fixture, runtimeNames } from "./support/runtimes.ts";
+import { campaigning, currentRuntime, fixture, runtimeNames } from "./support/runtimes.ts";
 
 const queued = aFew(2);
-/** A full campaign once in the suite. */
-const crashes = currentRuntime === "deno" ? 1000 : 30;
+const crashes = campaigning ? 1000 : 30;
 const bun: PoolOptions = { runtime: inRuntime("bun") };
 const lost = { name: "WorkerLostError" };
 const aborted = { name: "AbortError" };

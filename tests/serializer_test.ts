@@ -21,7 +21,7 @@ import {
   type Serializer,
   withRoot,
 } from "../lib/wire/serializer.ts";
-import { currentRuntime } from "./support/runtimes.ts";
+import { campaigning } from "./support/runtimes.ts";
 
 /** A second codec of plain data, with traps of its own: no `__proto__`, no byte order marks. */
 const toy = plainSerializer({
@@ -61,7 +61,7 @@ class Proxies implements References {
 }
 
 const none: References = new Proxies();
-const mutations = currentRuntime === "deno" ? 20_000 : 4_000;
+const mutations = campaigning ? 20_000 : 4_000;
 
 function roundTrip(serializer: Serializer, value: unknown, references = none): unknown {
   const bytes = serializer.encode(value, references).slice();

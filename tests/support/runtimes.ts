@@ -26,6 +26,9 @@ export const currentRuntime: RuntimeName = process.versions.bun
 /** Whether this test was compiled and runs against the built npm package. */
 export const compiled: boolean = import.meta.url.endsWith(".js");
 
+/** Whether a long campaign is run here: once in the suite, in Bun, which is the quickest at them. */
+export const campaigning: boolean = currentRuntime === "bun";
+
 /** The folder that has `mod.ts` (or `mod.js`), `tests/`, `examples/`, `docs/`. */
 const here = new URL("../../", import.meta.url);
 
