@@ -30,6 +30,15 @@ if (wanted !== undefined && !partNames.includes(wanted as PartName)) {
   Deno.exit(2);
 }
 
+/** The test files that were asked for, as paths from the repository's folder. */
+const files = filesBelow("tests").filter((file) => file.includes(filter)).map((file) =>
+  `./${file}`
+);
+if (files.length === 0) {
+  console.error(`No test file's name contains "${filter}"`);
+  Deno.exit(2);
+}
+
 /** Pieces of a part that runs test files: enough that neither processor is idle at the end. */
 const piecesOfTests = 3;
 
@@ -42,9 +51,9 @@ let laidOut: Promise<string> | undefined;
 const parts: Record<PartName, Piece[]> = {
   checks: [(print) => check(houseChecks(tools), print)],
   types: [(print) => check(typeChecks(tools), print)],
-  deno: testPieces((files, print) => runTests(denoRunner(tools), files, print)),
-  bun: testPieces((files, print) => runTests(bunRunner(tools), files, print)),
-  node: testPieces((files, print) => runTests(nodeRunner(tools.node, root, ".ts"), files, print)),
+  deno: testPieces((some, print) => runTests(denoRunner(tools), some, print)),
+  bun: testPieces((some, print) => runTests(bunRunner(tools), some, print)),
+  node: testPieces((some, print) => runTests(nodeRunner(tools.node, root, ".ts"), some, print)),
   package: [async (print) => check(await packageChecks(tools, await builtPackage()), print)],
   node20: testPieces(onNode20),
 };
@@ -81,7 +90,6 @@ async function runPiece(name: PartName, index: number, print: Print): Promise<Re
 
 /** The files are dealt out in turn, so that long ones, which have similar names, are spread. */
 function testPieces(run: (files: string[], print: Print) => Promise<Counts>): Piece[] {
-  const files = testFiles();
   const dealt = Array.from(
     { length: Math.min(piecesOfTests, files.length) },
     (_, piece) => files.filter((_, index) => index % piecesOfTests === piece),
@@ -101,13 +109,6 @@ async function onNode20(files: string[], print: Print): Promise<Counts> {
   laidOut ??= builtPackage().then((built) => layOutForNode20(tools, built));
   const runner = nodeRunner(await node20(), await laidOut, ".js");
   return await runTests(runner, files.map((file) => file.replace(/\.ts$/, ".js")), print);
-}
-
-/** The test files that were asked for, as paths from the repository's folder. */
-function testFiles(): string[] {
-  const found = filesBelow("tests").filter((file) => file.includes(filter));
-  if (found.length === 0) throw new Error(`No test file's name contains "${filter}"`);
-  return found.map((file) => `./${file}`);
 }
 
 /** Every `*_test.ts` of the folder. */
