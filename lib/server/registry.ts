@@ -57,6 +57,8 @@ export class Registry {
   readonly #byReferent = new WeakMap<object, Map<string, Entry>>();
   readonly #held = new Set<Entry>();
   readonly #tables = new Map<string, KnownTable>();
+  /** Those of built-ins, by typeid. */
+  readonly #builtinTables = new Map<string, KnownTable>();
   readonly #tablesById: KnownTable[] = [];
   #nextId = 1;
   #liveObjects = 0;
@@ -185,10 +187,34 @@ export class Registry {
   }
 
   #tableOf(target: object, typeid: string, definition: Definition): KnownTable {
-    const methods = exposedMethods(target, definition.exposed).map((name) =>
-      methodOf(name, definition)
-    );
-    const iterable = iterationOf(target) !== undefined;
+    const { exposed, class: Class } = definition;
+    const isOurs = Class !== undefined && this.#types.get(typeid)?.module === undefined &&
+      (target === Class.prototype || target instanceof Class);
+    if (isOurs && exposed) return this.#builtinTable(target, typeid, definition, exposed);
+    const names = exposedMethods(target, exposed);
+    return this.#knownTable(typeid, definition, names, iterationOf(target) !== undefined);
+  }
+
+  /** Of our own classes nothing has to be found out, and no two objects differ: a start, and a creation, count. */
+  #builtinTable(
+    target: object,
+    typeid: string,
+    definition: Definition,
+    exposed: readonly string[],
+  ): KnownTable {
+    const known = this.#builtinTables.get(typeid) ??
+      this.#knownTable(typeid, definition, exposed, Symbol.iterator in target);
+    this.#builtinTables.set(typeid, known);
+    return known;
+  }
+
+  #knownTable(
+    typeid: string,
+    definition: Definition,
+    names: readonly string[],
+    iterable: boolean,
+  ): KnownTable {
+    const methods = names.map((name) => methodOf(name, definition));
     const key = JSON.stringify([typeid, methods.map((method) => method.name), iterable]);
     let known = this.#tables.get(key);
     if (known) return known;
