@@ -23,7 +23,8 @@ import {
   type Progress,
   taskSignal,
 } from "../lib/process.ts";
-import { Pace } from "../lib/process/job.ts";
+import { inputOf } from "../lib/process/input.ts";
+import { Job, Pace } from "../lib/process/job.ts";
 import { Refused, tasks } from "./fixtures/pool/tasks.ts";
 import { hiddenTasks, tasks as others } from "./fixtures/pool/other.ts";
 import { tasks as broken } from "./fixtures/pool/broken.ts";
@@ -612,6 +613,41 @@ void test("a pace expects what the slowest of late took, and forgets it by and b
   assert.ok(pace.timeOf(1) > 100, `after five it is ${pace.timeOf(1)}`);
   for (const _ of range(50)) pace.learn(10, 20);
   assert.equal(pace.timeOf(1), 2);
+});
+
+void test("all workers get something of a few items, however short those before were", () => {
+  const pace = new Pace();
+  pace.learn(1000, 1);
+  const sink = { hasRoom: true, begin() {}, accept() {}, finish() {}, fail() {} };
+  const sizesOf = (items: number) => {
+    const job = new Job({
+      task: tasks.square,
+      spread: false,
+      pathOf: String,
+      input: inputOf(range(items), () => {}),
+      sink,
+      chunkSize: undefined,
+      pace,
+      maxAutomaticSize: 4096,
+      startsSmall: false,
+      maxChunkSize: Infinity,
+      workers: 4,
+      retries: 0,
+      onProgress: undefined,
+      ended() {},
+    });
+    const sizes: number[] = [];
+    for (let chunk = job.take(Infinity); chunk; chunk = job.take(Infinity)) {
+      sizes.push(chunk.items.length);
+    }
+    return sizes;
+  };
+  assert.deepEqual(sizesOf(4), [1, 1, 1, 1]);
+  assert.deepEqual(sizesOf(9), [2, 2, 2, 2, 1]);
+  const many = sizesOf(20_000);
+  assert.equal(many.reduce((sum, size) => sum + size), 20_000);
+  assert.ok(Math.max(...many) <= 2500, "no worker has much more to do than another");
+  assert.ok(many.length < 40, `what takes no time is not divided into ${many.length}`);
 });
 
 void test(

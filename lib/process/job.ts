@@ -71,7 +71,7 @@ export interface JobOptions {
   readonly pace: Pace;
   /** No chunk is larger that is as large as pays. */
   readonly maxAutomaticSize: number;
-  /** Its first results are waited for: it begins with small chunks. */
+  /** It begins with small chunks, whatever its tasks took before. */
   readonly startsSmall: boolean;
   /** No chunk is larger. */
   readonly maxChunkSize: number;
@@ -167,6 +167,11 @@ export class Job {
     return this.#over ? 0 : length - this.#taken + again;
   }
 
+  /** Whether what earlier calls took was found to be true of this one. */
+  get tried(): boolean {
+    return this.#done > 0;
+  }
+
   /** The least that a worker must be good for to get the next chunk. */
   get need(): number {
     return this.#again.at(-1)?.items.length ?? 1;
@@ -243,9 +248,11 @@ export class Job {
     if (chunkSize !== undefined) return Math.min(chunkSize, maxChunkSize);
     // A loss is to count only for the task that was there.
     if (this.retries > 0) return 1;
-    const { length } = this.#input;
-    const left = length === undefined ? Infinity : length - this.#taken;
-    const share = Math.max(Math.ceil(left / (2 * workers)), this.pace.tasksIn(indivisible));
+    const { length = Infinity } = this.#input;
+    const shareOf = (tasks: number) => Math.ceil(tasks / (2 * workers));
+    // What took no time before may take long now: no worker is to be left without.
+    const least = Math.min(this.pace.tasksIn(indivisible), shareOf(length));
+    const share = Math.max(least, shareOf(length - this.#taken));
     return Math.max(1, Math.min(this.#size, share, maxChunkSize));
   }
 

@@ -252,7 +252,7 @@ export class Pool {
       pace,
       // What nobody has taken yet of an iteration is to be little, and the first of it is to come soon.
       maxAutomaticSize: streams ? 64 : 4096,
-      startsSmall: streams,
+      startsSmall: streams || input.length === undefined,
       maxChunkSize: this.#maxTasksPerChild,
       workers: this.size,
       retries,

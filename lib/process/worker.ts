@@ -55,8 +55,9 @@ interface Errand {
 
 /** Milliseconds of work behind which more may wait in a worker, so that it never waits for its pool. */
 const littleWork = 5;
-/** How many chunks a worker may have. */
+/** How many chunks a worker may have; and of a call of which nothing has come back. */
 const maxChunks = 16;
+const maxUntried = 4;
 
 /** Milliseconds that a task has to end by itself when nobody waits for it, or a worker at its end. */
 const grace = 1_000;
@@ -356,7 +357,9 @@ export class Worker {
 
 /** Milliseconds that it will take; nobody knows when a cancelled one ends. */
 function timeOf({ chunk: { job, items }, cancelled }: Errand): number {
-  return cancelled ? Infinity : job.pace.timeOf(items.length);
+  if (cancelled) return Infinity;
+  const expected = job.pace.timeOf(items.length);
+  return job.tried ? expected : Math.max(expected, littleWork / maxUntried);
 }
 
 function newErrand(chunk: Chunk, id: number): Errand {
