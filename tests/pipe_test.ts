@@ -591,4 +591,23 @@ test("what a thread left that was ended, or a program before it listened, goes a
   assert.deepEqual(left.filter(existsSync), []);
 });
 
+test("receive() that is ended as its message arrives leaves that for the next one", async () => {
+  let ended = 0;
+  for (let ticks = 0; ticks < 60; ticks++) {
+    const [a, b] = await Pipe<string>();
+    const end = new AbortController();
+    const first = b.receive({ signal: end.signal }).catch((error) => {
+      assert.equal(error.name, "AbortError");
+      ended++;
+      return b.receive({ timeout: 5_000 });
+    });
+    await a.send("hello");
+    for (let i = 0; i < ticks; i++) await undefined;
+    end.abort();
+    assert.equal(await first, "hello", `aborted ${ticks} ticks after it was sent`);
+    await Promise.all([a.close(), b.close()]);
+  }
+  console.log(`# ${ended} of 60 were ended before they had it`);
+});
+
 test("leaves nothing behind", assertClean);

@@ -208,6 +208,7 @@ void test(
       const reason = new Error("no longer");
       const stuck = assert.rejects(b.receive({ signal: gone.signal }), reason);
       assert.equal(await b.receive(), "behind"); // so the other message is here, too
+      await assert.rejects(a.send(b), { name: "TypeError", message: /while receive\(\) waits/ });
       gone.abort(reason);
       await stuck;
       assert.equal(await b.poll(), true);

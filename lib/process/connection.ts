@@ -85,7 +85,7 @@ export class PipeConnection<S, R> implements Connection<S, R> {
   readonly #end: RemoteEnd;
   readonly #parcels: Parcels;
   #state: "open" | "leaving" | "given" | "closed" = "open";
-  /** How many wait for a message. */
+  /** How many wait for a message, or for its value. */
   #receiving = 0;
   /** Those whose receivers did not wait for their values. */
   readonly #unread: Arrival<R>[] = [];
@@ -127,8 +127,8 @@ export class PipeConnection<S, R> implements Connection<S, R> {
   }
 
   async receive(options: WaitOptions = {}): Promise<R> {
-    const arrival = await this.#next(options);
-    if (arrival) return await this.#open(arrival, options);
+    const received = await this.#receive(options);
+    if (received) return received.value;
     throw new ConnectionClosedError(
       "Nothing is left to receive: the other end of the pipe is closed (end of file)",
     );
@@ -161,9 +161,9 @@ export class PipeConnection<S, R> implements Connection<S, R> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     for (;;) {
-      const arrival = await this.#next({});
-      if (!arrival) return;
-      yield await arrival.value;
+      const received = await this.#receive({});
+      if (!received) return;
+      yield received.value;
     }
   }
 
@@ -209,33 +209,42 @@ export class PipeConnection<S, R> implements Connection<S, R> {
     this.#issued.then(() => releaseProxy(this.#end));
   }
 
-  async #next(options: WaitOptions): Promise<Arrival<R> | undefined> {
+  /** The next message, or undefined at the end of file. It is given away to nobody meanwhile. */
+  async #receive(options: WaitOptions): Promise<{ value: R } | undefined> {
     this.#assertOpen("receive");
     optionsOf(options, waitOptions, "connection.receive()");
-    const unread = this.#unread.shift();
-    if (unread) return unread;
     this.#receiving++;
+    try {
+      const arrival = this.#unread.shift() ?? await this.#next(options);
+      return arrival && { value: await this.#open(arrival, options) };
+    } finally {
+      this.#receiving--;
+    }
+  }
+
+  async #next(options: WaitOptions): Promise<Arrival<R> | undefined> {
     try {
       const message = await this.#end.receive(options);
       return message && { number: message.number, value: this.#unpack(message) };
     } catch (error) {
       throw this.#explain(error);
-    } finally {
-      this.#receiving--;
     }
   }
 
   /** The value; if its servers do not answer in time, the message is the next one again. */
   async #open(arrival: Arrival<R>, { timeout, signal }: WaitOptions): Promise<R> {
     if (timeout === undefined && !signal) return await arrival.value;
-    let settled = false;
-    const value = arrival.value.finally(() => settled = true);
+    let failed = false;
+    const value = arrival.value.catch((error) => {
+      failed = true;
+      throw error;
+    });
     const late = "A server of what the message refers to has not answered";
     try {
       const limit = timeout === undefined ? undefined : timeout + patience;
       return await within(value, limit, signal, late);
     } catch (error) {
-      if (!settled) this.#putBack(arrival);
+      if (!failed) this.#putBack(arrival);
       throw error;
     }
   }

@@ -80,7 +80,8 @@ export class Crew {
    * room for a new one.
    */
   idle({ module, name }: Task, need: number): Worker | undefined {
-    const fits = (worker: Worker) => worker.canImport(module) && worker.capacity >= need;
+    const fits = (worker: Worker) =>
+      worker.hasRoom && worker.canImport(module) && worker.capacity >= need;
     const fitting = this.#idle.filter(fits);
     if (fitting.length > 0) return fitting.reduce((a, b) => b.load < a.load ? b : a);
     this.#refuseIfUnknown(module, name);

@@ -63,6 +63,8 @@ export class Host {
   readonly types: Map<string, RegisteredType>;
   /** Exceptions of the tasks' modules, which keep their class. */
   readonly errors: Map<string, ErrorClass> = new Map();
+  /** How much of the answers the system has not accepted; set once the parent is there. */
+  unsentBytes: () => number = () => 0;
   readonly #loadable: Promise<void>;
   readonly #parcels = new Parcels();
   readonly #modules = new Map<string, Promise<Record<string, unknown>>>();
@@ -156,7 +158,9 @@ export class Host {
       return await this.#packAll(await this.#runAll(call, given, spread, cancellation));
     } finally {
       this.#cancellations.delete(id);
-      setImmediate(endTurn);
+      // What the system has not accepted yet would be lost with this process.
+      const sent = () => this.unsentBytes() > 0 ? void setTimeout(sent, 1) : endTurn();
+      setImmediate(sent);
     }
   }
 

@@ -39,6 +39,7 @@ async function serveParent({ address, authkey }: Invitation): Promise<void> {
   });
   const transport = await connect(address, { timeout: defaultLimits.handshakeTimeout });
   whenClosed(transport, () => host.parentLeft());
+  host.unsentBytes = () => transport.bufferedBytes;
   server.accept(transport);
   // Only the parent's word, or its end, makes this go on.
   await host.begun;

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { isPromise } from "../server/invocation.ts";
 import type { Chunk } from "./job.ts";
 import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.ts";
@@ -14,7 +15,7 @@ import { type Parcels, type Prepared, problemOf, untilClaimed } from "./parcel.t
 /** What packs for one worker. */
 export class Packer {
   readonly #parcels: Parcels;
-  /** Resolves when what was given so far is packed, or is not to be any more; undefined if it is. */
+  /** Resolves when what was given so far is packed, or is not to be any more; undefined if it was sent. */
   #before: Promise<unknown> | undefined;
 
   constructor(parcels: Parcels) {
@@ -39,7 +40,10 @@ export class Packer {
     const before = this.#before;
     const ready = Promise.race([packing, gone]);
     const both = Promise.allSettled([before, ready]).then(() => {
-      if (this.#before === both) this.#before = undefined;
+      // Not before the chunk is sent, which is some microtasks later.
+      setImmediate(() => {
+        if (this.#before === both) this.#before = undefined;
+      });
     });
     this.#before = both;
     const packed = await ready;

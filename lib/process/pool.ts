@@ -337,9 +337,12 @@ export class Pool {
     try {
       const worker = this.#crew.idle(job.task, job.need);
       const chunk = worker && job.take(worker.capacity);
-      if (chunk) void this.#run(worker, chunk);
+      // Reading the items runs code of the user, which may have called the pool.
+      const taken = chunk && worker.hasRoom && worker.capacity >= chunk.items.length;
+      if (taken) void this.#run(worker, chunk);
+      else if (chunk) job.putBack(chunk);
       else job.checkEnd();
-      return chunk !== undefined;
+      return taken === true;
     } catch (error) {
       job.fail(error);
       return false;

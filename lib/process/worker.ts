@@ -48,6 +48,7 @@ interface Errand {
   readonly chunk: Chunk;
   readonly id: number;
   cancelled: boolean;
+  state: "packing" | "sent" | "answered";
   /** Resolves when nobody waits for it any more. */
   readonly gone: Promise<undefined>;
   readonly leave: () => void;
@@ -85,8 +86,13 @@ export class Worker {
   readonly #numbers = new Map<string, number>();
   /** The chunk that runs, and those that wait there for their turn. */
   readonly #under: Errand[] = [];
+  /** The first that has no answer: those behind it are not begun. */
+  #running: Errand | undefined;
+  /** Since when it is that. */
+  #since = 0;
   /** What ran when the worker was lost. */
   #lostWith: Errand | undefined;
+  /** When what runs is cancelled: until then it may end by itself. */
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -155,7 +161,9 @@ export class Worker {
 
   /** Whether one more chunk may be given to it: it has none, or what it has takes little time. */
   get hasRoom(): boolean {
-    if (this.#under.length >= maxChunks) return false;
+    if (this.#under.length >= maxChunks || !this.#launched.client.usable) return false;
+    // What runs, or is packed, takes longer than was thought.
+    if (this.#running && performance.now() - this.#since > littleWork) return false;
     return this.#under.reduce((sum, errand) => sum + timeOf(errand), 0) < littleWork;
   }
 
@@ -181,6 +189,7 @@ export class Worker {
     const { client } = this.#launched;
     const errand = newErrand(chunk, this.#nextId++);
     this.#under.push(errand);
+    this.#watch();
     this.#tasks += chunk.items.length;
     const { job } = chunk;
     let packed: Prepared | undefined;
@@ -190,8 +199,11 @@ export class Worker {
       if (!packed) return undefined;
       if (job.over || !client.usable) return void packed.keep();
       packed.give();
+      errand.state = "sent";
       const task = this.#numberOf(job.task, job.key);
       const reply = await this.#launched.host.run(errand.id, task, job.spread, packed.parcel);
+      errand.state = "answered";
+      this.#watch();
       if (job.over) return void discardOutcomes(this.#parcels, reply);
       const unpacking = unpackOutcomes(this.#parcels, reply);
       const outcomes = isPromise(unpacking)
@@ -200,9 +212,11 @@ export class Worker {
       return outcomes && this.#read(chunk, outcomes);
     } catch (error) {
       packed?.drop();
-      if (client.usable) throw error;
+      // Until the pool is told, the worker is not free: it would get the next of the same call.
+      await undefined;
+      if (client.usable || errand.state === "packing") throw error;
       // The child begins a chunk only when the answer to the one before is on its way.
-      this.#lostWith ??= this.#under[0];
+      this.#lostWith ??= this.#running;
       if (this.#lostWith !== errand) return undefined;
       throw await this.#lost(`ran "${job.task.name}"`);
     } finally {
@@ -229,7 +243,7 @@ export class Worker {
     errand.leave();
     // A worker that is lost tells of it in `run`.
     this.#launched.host.cancel(errand.id).catch(() => {});
-    this.#watchCancelled();
+    this.#watch();
   }
 
   /** Makes an instance of a class, which is counted already; gives its proxy. */
@@ -270,14 +284,19 @@ export class Worker {
 
   #done(errand: Errand): void {
     this.#under.splice(this.#under.indexOf(errand), 1);
-    clearTimeout(this.#deadline);
-    this.#deadline = undefined;
-    this.#watchCancelled();
+    this.#watch();
   }
 
-  /** A chunk that nobody waits for has a little time to end, once it is its turn. */
-  #watchCancelled(): void {
-    if (!this.#under[0]?.cancelled) return;
+  /** Sees what runs now. A chunk that nobody waits for has a little time to end, once it is its turn. */
+  #watch(): void {
+    const running = this.#under.find(({ state }) => state !== "answered");
+    if (running !== this.#running) {
+      this.#running = running;
+      this.#since = performance.now();
+      clearTimeout(this.#deadline);
+      this.#deadline = undefined;
+    }
+    if (!running?.cancelled) return;
     this.#deadline ??= setTimeout(() => {
       this.#launched.signal("SIGKILL");
       // Deno takes seconds to end a thread that spins: another worker takes its place meanwhile.
@@ -365,7 +384,7 @@ function timeOf({ chunk: { job, items }, cancelled }: Errand): number {
 function newErrand(chunk: Chunk, id: number): Errand {
   let leave!: () => void;
   const gone = new Promise<undefined>((resolve) => leave = () => resolve(undefined));
-  return { chunk, id, cancelled: false, gone, leave };
+  return { chunk, id, cancelled: false, state: "packing", gone, leave };
 }
 
 /** A Deno worker can import only what was named when it started. */
