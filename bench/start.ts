@@ -1,18 +1,22 @@
 /**
  * The benchmark of a start: `Manager.start()` until it resolves, beside an empty script of the same
- * runtime that listens on a socket and says so. `deno run -A`, `bun`, `node` of this file;
- * `--rounds=<n>` sets how many there are, `--package=<folder>` measures a built package.
+ * runtime that listens on a socket and says so, and beside the least that a server with a key does
+ * until somebody is connected. `deno run -A`, `bun`, `node` of this file; `--rounds=<n>` sets how
+ * many there are, `--package=<folder>` measures a built package.
  *
- * Above: nothing. Below: the library, measure.ts, pinned.ts, empty_server.ts.
+ * Above: nothing. Below: the library, measure.ts, pinned.ts, empty_server.ts, least_server.ts.
  *
  * @module
  */
 
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
+import type { Readable, Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { currentRuntime, runtimeCommand } from "../tests/support/runtimes.ts";
 import { argument, type Contender, measure, median, ratio, undisturbed } from "./measure.ts";
@@ -20,7 +24,7 @@ import { runPinned } from "./pinned.ts";
 
 const aim = 1.5;
 const warmUps = 3;
-const [ours, bare] = ["Manager.start()", "empty script"];
+const [ours, bare, least] = ["Manager.start()", "empty script", "least server"] as const;
 
 async function main(): Promise<void> {
   const folder = argument("package");
@@ -30,7 +34,12 @@ async function main(): Promise<void> {
   const library: typeof import("../mod.ts") = await import(entry.href);
   const directory = await mkdtemp(`${tmpdir()}/bench-`);
   try {
-    const contenders = [startManager(library), startEmpty(directory, await emptyScript(directory))];
+    const [empty, server] = ["empty_server", "least_server"] as const;
+    const contenders = [
+      startManager(library),
+      startScript(bare, directory, await script(directory, empty), untilListening),
+      startScript(least, directory, await script(directory, server), untilConnected),
+    ];
     const times = await measure(contenders, Number(argument("rounds") ?? 30), warmUps);
     console.log(`${currentRuntime} ${process.version}, ${folder ?? "from source"}\n`);
     for (const [name, each] of times) {
@@ -39,8 +48,10 @@ async function main(): Promise<void> {
         `${name.padEnd(16)} best ${best!.padStart(6)} ms, median ${middle!.padStart(6)} ms`,
       );
     }
-    const found = ratio(times, ours!, bare!)!;
+    const found = ratio(times, ours, bare)!;
+    const lowest = ratio(times, least, bare)!;
     console.log(`\nratio ${found.toFixed(2)}, aim ${aim}: ${found <= aim ? "reached" : "missed"}`);
+    console.log(`ratio of the least server ${lowest.toFixed(2)}`);
   } finally {
     await rm(directory, { recursive: true });
   }
@@ -48,7 +59,7 @@ async function main(): Promise<void> {
 
 function startManager({ Manager }: typeof import("../mod.ts")): Contender {
   return {
-    name: ours!,
+    name: ours,
     count: 1,
     async run() {
       const start = performance.now();
@@ -60,32 +71,54 @@ function startManager({ Manager }: typeof import("../mod.ts")): Contender {
   };
 }
 
-/** Beside a package, which is JavaScript, the script is JavaScript, too. */
-async function emptyScript(directory: string): Promise<URL> {
-  const script = new URL("./empty_server.ts", import.meta.url);
-  if (argument("package") === undefined) return script;
-  const copy = pathToFileURL(`${directory}/empty_server.mjs`);
-  await copyFile(script, copy); // it has no types
+/** Beside a package, which is JavaScript, the scripts are JavaScript, too. */
+async function script(directory: string, name: string): Promise<URL> {
+  const source = new URL(`./${name}.ts`, import.meta.url);
+  if (argument("package") === undefined) return source;
+  const copy = pathToFileURL(`${directory}/${name}.mjs`);
+  await copyFile(source, copy); // it has no types
   return copy;
 }
 
-function startEmpty(directory: string, script: URL): Contender {
+function startScript(
+  name: string,
+  directory: string,
+  script: URL,
+  until: (child: Child, path: string) => Promise<void>,
+): Contender {
   let count = 0;
   return {
-    name: bare!,
+    name,
     count: 1,
     async run() {
-      const path = `${directory}/${count++}`;
+      const path = `${directory}/${name.slice(0, 1)}${count++}`;
       const { command, args } = runtimeCommand(currentRuntime, script, [path]);
       const start = performance.now();
       const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], detached: true });
-      await once(child.stdout, "data");
+      await until(child, path);
       const time = performance.now() - start;
       child.stdin.end();
       await once(child, "exit");
       return time;
     },
   };
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+async function untilListening(child: Child): Promise<void> {
+  await once(child.stdout, "data");
+}
+
+async function untilConnected(child: Child, path: string): Promise<void> {
+  const key = randomBytes(32).toString("hex");
+  child.stdin.write(`${key}\n`);
+  await untilListening(child);
+  const socket = connect(`${path}/s`);
+  const [nonce] = await once(socket, "data");
+  socket.write(createHmac("sha256", key).update(nonce).digest());
+  const [answer] = await once(socket, "data");
+  if (String(answer) !== "welcome") throw new Error(`the server said "${answer}"`);
 }
 
 const status = runPinned();
