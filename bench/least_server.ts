@@ -13,7 +13,7 @@ import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import process from "node:process";
 
-const directory = process.argv[2];
+const directory = process.argv[2] ?? "";
 process.stdin.once("data", (line) => {
   const key = String(line).trim();
   mkdirSync(directory, { mode: 0o700 });

@@ -214,7 +214,7 @@ export class Worker {
       packed?.drop();
       // Until the pool is told, the worker is not free: it would get the next of the same call.
       await undefined;
-      if (client.usable || errand.state === "packing") throw error;
+      if (client.usable || errand.state !== "sent") throw error;
       // The child begins a chunk only when the answer to the one before is on its way.
       this.#lostWith ??= this.#running;
       if (this.#lostWith !== errand) return undefined;
