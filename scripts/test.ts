@@ -4,7 +4,7 @@
  *
  * Parts, in this order: `checks` (format, lint, types, import rules, docs), `types` (TypeScript 5.9
  * and 7), `deno`, `bun`, `node`, `package` (the npm package from the outside), `node20` (the tests,
- * compiled, against the npm package). The filter is a piece of test files' names.
+ * compiled, against the package's draft). The filter is a piece of test files' names.
  *
  * The parts that run tests are cut into pieces, and two pieces run at a time, each with a temporary
  * folder of its own. What they print comes one after the other, in the order above.

@@ -1,7 +1,7 @@
 /**
- * The development tools and where they are: Deno, Bun, Node 26, Node 20, two TypeScripts and the
- * package checkers. `setUp()` installs what is missing, so that every task works in a fresh clone
- * on a machine that has only Node and npm. Run as a program it only sets up.
+ * The development tools and where they are: Deno, Bun, Node 26, Node 20, two TypeScripts, the bundler
+ * and the package checkers. `setUp()` installs what is missing, so that every task works in a fresh
+ * clone on a machine that has only Node and npm. Run as a program it only sets up.
  *
  * Above: every other script. Below: npm and `tools/package.json`, which pins the versions.
  * Deno itself is the one that runs this; the tests find all three runtimes in

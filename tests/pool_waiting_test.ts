@@ -13,7 +13,7 @@ import { test } from "node:test";
 import { Packer } from "../lib/process/packer.ts";
 import type { Chunk } from "../lib/process/job.ts";
 import type { Parcels, Prepared } from "../lib/process/parcel.ts";
-import type { PoolOptions, Progress } from "../lib/process.ts";
+import type { Pool, PoolOptions, Progress } from "../lib/process.ts";
 import { tasks } from "./fixtures/pool/tasks.ts";
 import { assertClean } from "./support/clean.ts";
 import { range, untilLength, withManagedPool, withPool } from "./support/pools.ts";
@@ -45,6 +45,20 @@ function begun(folder: string): number[] {
   return names.map((name) => readFileSync(`${folder}/${name}`).length);
 }
 
+/** Of twelve tasks the sixth kills its worker: no other fails, and each begins once. */
+async function assertOneLost(
+  pool: Pool,
+  folder: string,
+  resultOf: (i: number) => number | "kept",
+): Promise<void> {
+  let last: Progress | undefined;
+  const onProgress = (progress: Progress) => last = progress;
+  const items = range(12).map((i) => [folder, i, resultOf(i), i === 5] as const);
+  await assert.rejects(pool.starmap(tasks.noteAndDie, items, { chunkSize: 1, onProgress }), lost);
+  assert.equal(last?.failed, 1);
+  assert.deepEqual(begun(folder).slice(0, 12), range(12).map(() => 1));
+}
+
 /** Runs it until the pool knows that it takes little time. */
 async function warm(run: () => Promise<unknown>): Promise<void> {
   for (const _ of range(2)) await run();
@@ -59,15 +73,7 @@ for (const runtime of runtimeNames) {
           const bytes = 300_000;
           const some = range(100).map((i) => [folder, 100 + i, 10, false] as const);
           await warm(() => pool.starmap(tasks.noteAndDie, some));
-          let last: Progress | undefined;
-          const items = range(12).map((i) => [folder, i, i < 5 ? bytes : 10, i === 5] as const);
-          const onProgress = (progress: Progress) => last = progress;
-          await assert.rejects(
-            pool.starmap(tasks.noteAndDie, items, { chunkSize: 1, onProgress }),
-            lost,
-          );
-          assert.equal(last?.failed, 1);
-          assert.deepEqual(begun(folder).slice(0, 12), range(12).map(() => 1));
+          await assertOneLost(pool, folder, (i) => i < 5 ? bytes : 10);
         })
       )
     ),
@@ -83,15 +89,7 @@ void test(
           await pool.apply(tasks.keep, [{ ...manager.env }]);
           const some = range(200).map((i) => [folder, 100 + i, 10, false] as const);
           await warm(() => pool.starmap(tasks.noteAndDie, some));
-          let last: Progress | undefined;
-          const onProgress = (progress: Progress) => last = progress;
-          const items = range(10).map((i) => [folder, i, i === 4 ? "kept" : 10, i === 5] as const);
-          await assert.rejects(
-            pool.starmap(tasks.noteAndDie, items, { chunkSize: 1, onProgress }),
-            lost,
-          );
-          assert.equal(last?.failed, 1);
-          assert.deepEqual(begun(folder).slice(0, 10), range(10).map(() => 1));
+          await assertOneLost(pool, folder, (i) => i === 4 ? "kept" : 10);
         })
       )
     )

@@ -195,7 +195,7 @@ export class Registry {
     return this.#knownTable(typeid, definition, names, iterationOf(target) !== undefined);
   }
 
-  /** Of our own classes nothing has to be found out, and no two objects differ: a start, and a creation, count. */
+  /** Of our own classes nothing has to be found out, and no two objects of one differ. */
   #builtinTable(
     target: object,
     typeid: string,
