@@ -35,8 +35,9 @@ export type ManagerOf<S> = Manager<TypesOf<S>>;
 /** The entry functions; see {@linkcode Manager}. */
 export interface ManagerConstructor {
   /**
-   * Starts a server in a process of its own and connects to it; the server ends with this process.
-   * Python: `multiprocessing.Manager()`.
+   * Starts a server in a process of its own, and resolves once it listens: what is called at once
+   * waits until the server has loaded the rest. The server ends with this process. Python:
+   * `multiprocessing.Manager()`.
    *
    * Rejects with ProcessError - exit code, end of stderr, cause - if the server does not start within
    * `startTimeout`.

@@ -254,16 +254,27 @@ export function readConfig(): Promise<ServerInput> {
 
 /**
  * Writes the line on stdout that says that the server listens, or why it cannot: then
- * `{ error: { name, message, stack } }`. Resolves when the program may exit without losing it.
+ * `{ error: { name, message, stack } }`. By `console.log`, since Deno takes milliseconds to make
+ * `process.stdout`.
  */
-export function announce(nonce: string, ready: Record<string, unknown>): Promise<void> {
-  const line = `${nonce} ${JSON.stringify(ready)}\n`;
-  return new Promise((resolve) => void process.stdout.write(line, () => resolve()));
+export function announce(nonce: string, ready: Record<string, unknown>): void {
+  console.log(`${nonce} ${JSON.stringify(ready)}`);
+}
+
+/** Resolves when the program may exit without losing what it wrote to stdout. */
+export function outputWritten(): Promise<void> {
+  return new Promise((resolve) => void process.stdout.write("", () => resolve()));
+}
+
+/** Output that nobody reads any more is dropped: a write would end a server that has to drain. */
+export function dropUnreadOutput(): void {
+  process.stdout.on("error", () => {});
+  process.stderr.on("error", () => {});
 }
 
 /**
  * The signals of a server process: Ctrl-C is meant for the programs that use it, so it goes on;
- * SIGTERM and SIGHUP end it. Output that nobody reads any more is dropped.
+ * SIGTERM and SIGHUP end it.
  */
 export function onServerSignals(handlers: { terminate(): void }): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -271,9 +282,6 @@ export function onServerSignals(handlers: { terminate(): void }): void {
       if (signal !== "SIGINT") handlers.terminate();
     });
   }
-  // The starter read both: after its death a write would end the server before it has drained.
-  process.stdout.on("error", () => {});
-  process.stderr.on("error", () => {});
 }
 
 function concat(chunks: Uint8Array[]): Uint8Array {

@@ -35,7 +35,12 @@ const importRules: ImportRule[] = [
     cure: "what both sides say belongs in lib/wire/protocol.ts",
   },
   {
-    where: /^lib\/server\/(?!main\.ts$)/,
+    where: /^lib\/server\/main\.ts$/,
+    only: /^lib\/(runtime|wire\/transport|server\/(config|program))\.ts$/,
+    cure: "every start waits for what this file imports: program.ts is loaded later",
+  },
+  {
+    where: /^lib\/server\/(?!(main|program)\.ts$)/,
     never: /^lib\/(manager\.ts|manager\/|process\/(?!child\.ts))/,
     cure: "manager.ts puts the parts together: let it pass in what the server needs",
   },

@@ -360,6 +360,7 @@ void test("shutdown() of a server that does not end: its starter kills it, other
   const other = await Manager.connect({ env: manager.env });
   const gate = await manager.Gate();
   const stuck = assert.rejects(gate.pass(), ConnectionClosedError);
+  await manager.numberOfObjects(); // pass() has begun
   await assert.rejects(other.shutdown({ timeout: 20 }), TimeoutError);
   await manager.shutdown({ timeout: 20 });
   const { by, exitSignal, exitCode } = await manager.closed;

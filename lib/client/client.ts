@@ -2,7 +2,7 @@
  * A client: one connection, one session. It sends calls, matches the replies, cancels what nobody
  * waits for any more, and counts what it holds. The mirror image of server/session.ts.
  *
- * Above: manager.ts and proxies. Below: holds.ts, connection.ts and a serializer.
+ * Above: manager.ts and proxies. Below: holds.ts, pending.ts, ending.ts, connection.ts and a serializer.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import { type CallOptions, type Held, type ProxyOwner, waitArguments } from "../
 import type { TicketOptions } from "../call_options.ts";
 import { pid } from "../runtime.ts";
 import { Scopes } from "../proxies/scopes.ts";
-import { authenticateClient } from "../wire/auth.ts";
+import { authenticateClient, type Hello } from "../wire/auth.ts";
 import { Connection, type Receiver } from "../wire/connection.ts";
-import type { Fields, FrameWriter } from "../wire/frame.ts";
+import { type Fields, FrameWriter } from "../wire/frame.ts";
 import { LongReplies } from "../wire/pieces.ts";
 import {
   type AnnouncedType,
@@ -40,6 +40,7 @@ import {
 } from "../wire/protocol.ts";
 import { type References, type Serializer, withRoot } from "../wire/serializer.ts";
 import type { Transport } from "../wire/transport.ts";
+import { Ending } from "./ending.ts";
 import { Handles } from "./handles.ts";
 import type { ClientOptions, Ended } from "./options.ts";
 import { Holds } from "./holds.ts";
@@ -59,19 +60,25 @@ const noPayload = new Uint8Array(0);
 export class Client implements ProxyOwner, Receiver {
   readonly address: string;
   readonly env: Record<string, string>;
-  readonly epoch: string;
-  /** The session's id. */
-  readonly session: string;
-  /** The server's typeids. */
-  readonly types: ReadonlyMap<string, AnnouncedType>;
+  /** Identifies the server's life; empty until the server has let this client in. */
+  epoch = "";
+  /** The session's id; empty until then. */
+  session = "";
+  /** The server's typeids; none until it has let this client in. */
+  types: ReadonlyMap<string, AnnouncedType> = new Map();
+  /** Resolves when the server has let this client in, and rejects if it does not. */
+  readonly joined: Promise<void>;
   /** Which grants the running task has. */
   readonly scopes: Scopes = new Scopes();
   /** Resolves when the client is unusable; never rejects. */
   readonly ended: Promise<Ended>;
-  readonly #connection: Connection;
+  #connection!: Connection;
+  /** What is called before the server has let this client in is written aside, and sent then. */
+  #output: FrameWriter = new FrameWriter();
+  /** The most bytes of user value in one message; those of this side until the server has told. */
+  #maxPayloadBytes: number;
   readonly #serializer: Serializer;
   readonly #options: ClientOptions;
-  readonly #maxPayloadBytes: number;
   readonly #errors: Map<string, ErrorClass>;
   readonly #holds: Holds;
   readonly #handles: Handles;
@@ -81,51 +88,35 @@ export class Client implements ProxyOwner, Receiver {
   #nextCall = 1;
   /** Who else than pending calls keeps the process alive. */
   #stayers = 0;
-  #closing = false;
-  #shuttingDown = false;
-  #farewell: string | undefined;
+  readonly #ending = new Ending();
 
-  /** Authenticates over the transport and opens a session; a failure closes the transport. */
+  /** A client that the server has let in; a failure closes the transport. */
   static async connect(transport: Transport, options: ClientOptions): Promise<Client> {
-    const client = await authenticateClient(
-      (receiver) => new Connection(transport, receiver),
-      {
-        authkey: options.authkey,
-        serializer: options.serializer.name,
-        timeout: options.timeout,
-        late:
-          `The server at "${options.address}" did not answer in ${options.timeout} ms: it is busy or stopped; try again, or end its process`,
-      },
-      {
-        maxMessageBytes: Math.min(options.limits.maxMessageBytes, Number.MAX_SAFE_INTEGER),
-        pid,
-      },
-      (connection, hello, welcome) => new Client(connection, hello.epoch, welcome, options),
-    );
-    debug("connected", () => `${options.address} as session ${client.session}`);
-    return client;
+    const client = new Client(transport, options);
+    const leave = client.stayAlive();
+    try {
+      await client.joined;
+      return client;
+    } finally {
+      leave();
+    }
   }
 
-  private constructor(
-    connection: Connection,
-    epoch: string,
-    welcome: Welcome,
-    options: ClientOptions,
-  ) {
+  /**
+   * Begins to authenticate over the transport, and to open a session. Calls may be made at once; if
+   * the server does not let this client in, they reject.
+   */
+  constructor(transport: Transport, options: ClientOptions) {
     this.address = options.address;
     this.env = options.env ?? {};
-    this.epoch = epoch;
-    this.session = welcome.session;
-    this.types = new Map(Object.entries(welcome.types));
-    this.#connection = connection;
     this.#serializer = options.serializer;
     this.#options = options;
-    this.#maxPayloadBytes = welcome.maxMessageBytes;
+    this.#maxPayloadBytes = options.limits.maxMessageBytes;
     this.#errors = new Map(options.errors);
     const send = (write: (output: FrameWriter) => void) => {
-      if (connection.closed) return;
-      write(connection.output);
-      connection.schedule();
+      if (this.#connection.closed) return;
+      write(this.#output);
+      this.#schedule();
     };
     this.#holds = new Holds(this, options.limits.maxDepth, (id, receipts) => {
       debug("release", () => `${receipts} of object 0x${id.toString(16)}`);
@@ -141,15 +132,45 @@ export class Client implements ProxyOwner, Receiver {
       () => this.#watchProcess(),
       options.verdictTimeout,
     );
-    const maxFrameBytes = options.limits.maxMessageBytes + envelopeBytes;
-    this.#longReplies = new LongReplies(maxFrameBytes);
+    this.#longReplies = new LongReplies(options.limits.maxMessageBytes + envelopeBytes);
+    this.ended = new Promise((resolve) => this.#resolveEnded = resolve);
+    this.joined = this.#join(transport);
+    this.joined.catch((reason) => this.closed(reason));
+    this.#watchProcess();
+  }
+
+  #join(transport: Transport): Promise<void> {
+    const { address, authkey, serializer, limits, timeout } = this.#options;
+    return authenticateClient(
+      (receiver) => this.#connection = new Connection(transport, receiver),
+      {
+        ...{ authkey, timeout },
+        serializer: serializer.name,
+        late:
+          `The server at "${address}" did not answer in ${timeout} ms: it is busy or stopped; try again, or end its process`,
+      },
+      { maxMessageBytes: Math.min(limits.maxMessageBytes, Number.MAX_SAFE_INTEGER), pid },
+      (_, hello, welcome) => this.#begin(hello, welcome),
+    );
+  }
+
+  /** The server has let this client in: what was called meanwhile goes out. */
+  #begin({ epoch }: Hello, { session, types, maxMessageBytes }: Welcome): void {
+    this.epoch = epoch;
+    this.session = session;
+    this.types = new Map(Object.entries(types));
     for (const { table } of this.types.values()) {
       if (table) this.#holds.addTable(readTable(table));
     }
-    this.ended = new Promise((resolve) => this.#resolveEnded = resolve);
-    connection.open(maxFrameBytes, this);
-    this.#watchProcess();
-    if (options.remote) connection.watch(options.limits.pingInterval, options.limits.pingTimeout);
+    this.#maxPayloadBytes = maxMessageBytes;
+    const { limits, remote } = this.#options;
+    this.#connection.open(limits.maxMessageBytes + envelopeBytes, this);
+    if (remote) this.#connection.watch(limits.pingInterval, limits.pingTimeout);
+    debug("connected", () => `${this.address} as session ${session}`);
+    const early = this.#output.take();
+    this.#output = this.#connection.output;
+    this.#output.append(early);
+    this.#schedule();
   }
 
   /** Whether calls are possible. */
@@ -224,19 +245,20 @@ export class Client implements ProxyOwner, Receiver {
 
   /** Asks the server to end; resolves when it has said that it will. */
   async shutdown(): Promise<void> {
-    this.#shuttingDown = true;
+    this.#ending.shuttingDown = true;
     await this.callServer("shutdown", []);
   }
 
   /** Writes what was issued, rejects what is pending, ends the session; resolves when all is sent. */
-  close(): Promise<void> {
-    this.#closing = this.usable;
-    return this.#connection.end(new ConnectionClosedError("This client was closed"));
+  async close(): Promise<void> {
+    this.#ending.closing = this.usable;
+    if (!this.#hasJoined) await this.joined.catch(() => {});
+    await this.#connection.end(new ConnectionClosedError("This client was closed"));
   }
 
   /** Ends the session at once, of a server that is gone. */
   abandon(): void {
-    this.#closing = this.usable;
+    this.#ending.closing = this.usable;
     this.#connection.close(new ConnectionClosedError("This client was closed"));
   }
 
@@ -244,7 +266,7 @@ export class Client implements ProxyOwner, Receiver {
 
   #call(callee: Callee, args: unknown[], options?: CallOptions): Promise<unknown> {
     const closed = this.#connection.closed;
-    if (closed) return Promise.reject(this.#closedError(callee, closed));
+    if (closed) return Promise.reject(this.#ending.error(nameOf(callee), this.address, closed));
     try {
       const waits = callee.waitOptions !== undefined;
       if (waits) ({ args, options } = waitArguments(args, callee.waitOptions!, options));
@@ -265,9 +287,17 @@ export class Client implements ProxyOwner, Receiver {
     const references: number[] = [];
     const payload = this.#encode(callee, args, references);
     const id = this.#nextCall++;
-    writeCall(this.#connection.output, id, target, targetId, index, timeout, references, payload);
-    this.#connection.schedule();
+    writeCall(this.#output, id, target, targetId, index, timeout, references, payload);
+    this.#schedule();
     return id;
+  }
+
+  #schedule(): void {
+    if (this.#hasJoined) this.#connection.schedule();
+  }
+
+  get #hasJoined(): boolean {
+    return this.#output === this.#connection.output;
   }
 
   #encode(callee: Callee, args: unknown[], references: number[]): Uint8Array {
@@ -302,7 +332,7 @@ export class Client implements ProxyOwner, Receiver {
       case Kind.Table:
         return this.#holds.addTable(readTable(fields.json()));
       case Kind.Bye:
-        return void (this.#farewell = String(fields.json()["reason"]));
+        return void (this.#ending.farewell = String(fields.json()["reason"]));
       default:
         throw new ProtocolError(`Unexpected message of kind ${kind} from the server`);
     }
@@ -311,35 +341,11 @@ export class Client implements ProxyOwner, Receiver {
   closed(reason: Error): void {
     debug("disconnected", () => `${this.address}: ${reason.message}`);
     for (const { callee, reject } of this.#pending.takeAll()) {
-      reject(this.#closedError(callee, reason));
+      reject(this.#ending.error(nameOf(callee), this.address, reason));
     }
     this.#longReplies.clear();
     this.#holds.clear();
-    this.#resolveEnded(this.#ending(reason));
-  }
-
-  #ending(reason: Error): Ended {
-    if (this.#closing) return { by: "close" };
-    if (this.#shuttingDown) return { by: "shutdown" };
-    if (this.#farewell !== undefined) {
-      return {
-        by: "server",
-        error: new ConnectionClosedError(`The server ended: ${this.#farewell}`),
-      };
-    }
-    return { by: "lost", error: reason };
-  }
-
-  #closedError(callee: Callee, reason: Error): ConnectionClosedError {
-    const why = this.#shuttingDown
-      ? "this manager shut the server down"
-      : this.#farewell === undefined
-      ? reason.message
-      : `the server ended: ${this.#farewell}`;
-    return new ConnectionClosedError(
-      `Cannot finish ${nameOf(callee)}: the connection to "${this.address}" is closed: ${why}`,
-      { cause: reason },
-    );
+    this.#resolveEnded(this.#ending.describe(reason));
   }
 
   #reply(reply: Reply): void {

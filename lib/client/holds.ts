@@ -21,7 +21,8 @@ interface Hold extends Held {
 
 interface KnownTable {
   readonly table: MethodTable;
-  readonly prototype: object;
+  /** Made for the first object: a client is told of more typeids than it uses. */
+  prototype?: object;
 }
 
 /** The holds of one client. `giveBack` tells the server how many receipts of an object are returned. */
@@ -48,7 +49,7 @@ export class Holds {
 
   /** Learns a method table of the server. */
   addTable(table: MethodTable): void {
-    this.#tables.set(table.id, { table, prototype: makePrototype(table) });
+    this.#tables.set(table.id, { table });
   }
 
   /** The server is asked for the object once more: one receipt is kept until the returned function is called. */
@@ -154,8 +155,9 @@ export class Holds {
   #proxyOf(hold: Hold): object {
     const live = hold.proxy?.deref();
     if (live) return live;
-    const { prototype } = this.#tables.get(hold.table.id)!;
-    const proxy = makeProxy(prototype, this.#owner, hold);
+    const known = this.#tables.get(hold.table.id)!;
+    known.prototype ??= makePrototype(known.table);
+    const proxy = makeProxy(known.prototype, this.#owner, hold);
     hold.proxy = new WeakRef(proxy);
     this.#collected.register(proxy, hold);
     return proxy;

@@ -8,6 +8,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { Client } from "../client/client.ts";
+import type { ClientOptions } from "../client/options.ts";
 import { type Access, environmentOf } from "../environment.ts";
 import { NotExposedError, UnknownObjectError } from "../errors.ts";
 import { exposedMethods } from "../types/exposure.ts";
@@ -78,9 +79,22 @@ export async function openClient(
   settings: ClientSettings,
   transport?: Transport,
 ): Promise<Client> {
-  const { address, authkey, serializer, tls } = access;
+  const { address, tls } = access;
+  const opened = transport ?? await openTransport(address, tls, settings.startTimeout);
+  return await Client.connect(opened, clientOptions(access, settings));
+}
+
+/** A client of a server that has just been started: what is called waits until it is loaded. */
+export async function openFirstClient(access: Access, settings: ClientSettings): Promise<Client> {
+  const { address, tls } = access;
+  const transport = await openTransport(address, tls, settings.startTimeout);
+  return new Client(transport, clientOptions(access, settings));
+}
+
+function clientOptions(access: Access, settings: ClientSettings): ClientOptions {
+  const { address, authkey, serializer } = access;
   const { startTimeout, limits, callTimeout, types } = settings;
-  return await Client.connect(transport ?? await openTransport(address, tls, startTimeout), {
+  return {
     address,
     env: environmentOf(access),
     authkey,
@@ -90,7 +104,7 @@ export async function openClient(
     callTimeout,
     errors: types.errors,
     remote: !["unix", "memory"].includes(parseAddress(address).kind),
-  });
+  };
 }
 
 async function openTransport(

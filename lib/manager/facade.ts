@@ -95,6 +95,8 @@ export interface ManagerMembers<T> {
 /** What stands behind a manager. */
 export interface FacadeParts {
   readonly client: Client;
+  /** Typeids that the client may not have heard of yet. */
+  readonly typeids?: readonly string[];
   /** The server process, where this process started it. */
   readonly child?: ServerProcess;
   /** This manager does not use the client any more. */
@@ -173,7 +175,8 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   async importProxy<P>(ticket: string): Promise<P> {
     const { epoch, address, secret } = readTicket(ticket);
     const { client } = this.#parts;
-    if (epoch !== client.epoch) {
+    if (client.epoch === "") await client.joined.catch(() => {});
+    if (client.usable && epoch !== client.epoch) {
       throw new UnknownObjectError(
         address === client.address
           ? `The ticket is of an earlier server at "${address}", which has ended: ask for a new one`
@@ -233,7 +236,8 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   }
 
   #creators(create: (typeid: string, args: unknown[]) => Promise<unknown>): PropertyDescriptorMap {
-    const typeids = new Set([...builtins.keys(), ...this.#parts.client.types.keys()]);
+    const { client, typeids: own = [] } = this.#parts;
+    const typeids = new Set([...builtins.keys(), ...client.types.keys(), ...own]);
     return Object.fromEntries(
       [...typeids].map((typeid) => [typeid, {
         value: (...args: unknown[]) => create(typeid, args),

@@ -81,12 +81,12 @@ function isName(name: unknown): boolean {
 }
 
 /** Makes the directory, and the one that all are in, or checks those that are there. */
-export async function makeNamedDirectory(directory: string): Promise<void> {
+export function makeNamedDirectory(directory: string): void {
   const base = dirname(directory);
   for (;;) {
     try {
-      await makeSocketDirectory(base);
-      return await makeSocketDirectory(directory);
+      makeSocketDirectory(base);
+      return makeSocketDirectory(directory);
     } catch (error) {
       // A server that ends has just removed it.
       if (isAbsent(error) && existsSync(dirname(base))) continue;
@@ -103,7 +103,7 @@ export async function makeNamedDirectory(directory: string): Promise<void> {
  */
 export async function readNamed(name: string): Promise<KeyFile> {
   const directory = namedDirectory(name);
-  await checkNamedDirectory(directory);
+  checkNamedDirectory(directory);
   const found = await livingServer(directory);
   found?.socket.destroy();
   if (found) return found.keyFile;
@@ -118,7 +118,7 @@ export async function readNamed(name: string): Promise<KeyFile> {
 export async function listNamed(): Promise<NamedManager[]> {
   const base = baseDirectory();
   try {
-    await checkSocketDirectory(base);
+    checkSocketDirectory(base);
     const found = await Promise.all((await readdir(base)).sort().map((name) => look(base, name)));
     return found.filter((manager) => manager !== undefined);
   } catch (error) {
@@ -183,7 +183,7 @@ export async function settle<T>(
   make: () => Promise<T | Missing>,
 ): Promise<T> {
   for (;;) {
-    await makeNamedDirectory(directory);
+    makeNamedDirectory(directory);
     try {
       const found = await find() || await lead(directory, deadline, find, make);
       if (found) return found;
@@ -308,7 +308,7 @@ async function look(base: string, name: string): Promise<NamedManager | undefine
   if (!isName(name)) return undefined;
   const directory = join(base, name);
   try {
-    await checkNamedDirectory(directory);
+    checkNamedDirectory(directory);
     const keyFile = readKeyFile(namedKeyFile(directory));
     if (keyFile === undefined) return undefined;
     const { address, pid } = keyFile;
@@ -326,10 +326,10 @@ async function look(base: string, name: string): Promise<NamedManager | undefine
 }
 
 /** Refuses a directory, or one that it is in, into which another user may have put something. */
-async function checkNamedDirectory(directory: string): Promise<void> {
+function checkNamedDirectory(directory: string): void {
   try {
-    await checkSocketDirectory(dirname(directory));
-    await checkSocketDirectory(directory);
+    checkSocketDirectory(dirname(directory));
+    checkSocketDirectory(directory);
   } catch (error) {
     if (!isAbsent(error)) throw unfit(error, directory);
   }

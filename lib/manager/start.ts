@@ -11,7 +11,7 @@ import { dirname, join as joinPath } from "node:path";
 import { ProcessError } from "../errors.ts";
 import { ManagerFacade } from "./facade.ts";
 import type { Access } from "../environment.ts";
-import { defaultStartTimeout, openClient } from "./connect.ts";
+import { defaultStartTimeout, openFirstClient } from "./connect.ts";
 import { taskModules, withWorkers } from "./tasks.ts";
 import { maxTimeout, resolveLimits } from "../limits.ts";
 import { checkOptions, defaultGrace, type StartOptions } from "./options.ts";
@@ -57,9 +57,12 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
       serializer,
       tls: clientTls(options.tls),
     };
-    const client = await openClient(access, settings);
+    const client = await openFirstClient(access, settings);
+    // Loading the server is no part of a call's time.
+    if (settings.callTimeout !== undefined) await client.joined;
     return new ManagerFacade({
       client,
+      typeids: ["pool", ...types.definitions.keys()],
       child,
       leave: () => client.close(),
       disposal: "shutdown",
@@ -123,7 +126,7 @@ export async function spawn(
   const outlives = options.detached || config.namedDirectory !== undefined;
   const log = outlives ? logFile(config.address) : undefined;
   // The log is there before the server is.
-  if (log !== undefined && config.makeDirectory) await makeSocketDirectory(dirname(log));
+  if (log !== undefined && config.makeDirectory) makeSocketDirectory(dirname(log));
   try {
     const child = await spawnServer({
       runtime: options.runtime,
@@ -135,6 +138,7 @@ export async function spawn(
       nonce: config.nonce,
       address: config.address,
       modules,
+      foreign: modules.length + config.tasks.length > 0,
       startTimeout,
     });
     return options.detached ? child : { ...child, exited: cleanedUp(child.exited, config) };

@@ -102,6 +102,8 @@ export interface DenoCommand {
   preloads?: readonly URL[] | undefined;
   /** Variables that it will read. */
   variables?: readonly string[] | undefined;
+  /** A folder whose modules it imports when it needs them. */
+  folder?: URL | undefined;
   /** Flags beside the least ones, such as `--allow-env=HOME`, or all. */
   permissions?: "all" | readonly string[] | undefined;
   /** Other flags of `deno run`. */
@@ -110,7 +112,7 @@ export interface DenoCommand {
 
 /** The arguments that run a program in Deno with the least permissions that work. */
 export function denoArguments(command: DenoCommand): string[] {
-  const { entry, modules, config, addresses, permissions = [], args = [] } = command;
+  const { entry, modules, config, addresses, folder, permissions = [], args = [] } = command;
   const flags = ["run", "--no-prompt"];
   if (config !== undefined) flags.push("--config", config);
   for (const program of command.preloads ?? []) flags.push("--preload", program.href);
@@ -119,7 +121,7 @@ export function denoArguments(command: DenoCommand): string[] {
   } else {
     const given = permissions.map(checkFlag);
     // Deno would take a list beside the whole permission for a limit of it.
-    const least = leastPermissions(addresses, command.variables)
+    const least = [...leastPermissions(addresses, command.variables), ...readPermission(folder)]
       .filter((flag) => !given.includes(flag.split("=")[0]!));
     flags.push(...least, ...given);
     // What is loaded ahead of the program needs no permission to read it, nor what it imports.
@@ -148,6 +150,12 @@ function addressPermissions(address: string): string[] {
     `--allow-read=${directory}`,
     `--allow-write=${directory}`,
   ];
+}
+
+/** What is not a file needs no permission to be imported from where the program is. */
+function readPermission(folder: URL | undefined): string[] {
+  if (folder?.protocol !== "file:") return [];
+  return [`--allow-read=${listItem(fileURLToPath(folder))}`];
 }
 
 /** Deno asks for the name without a port where it looks it up, and for the address that it finds. */

@@ -48,9 +48,17 @@ export interface ProgramOptions {
   readonly addresses: readonly string[];
   /** Variables that it will read. */
   readonly variables?: readonly string[];
+  /**
+   * A folder of this library that it imports from when it needs it. Only where nothing of users runs in
+   * it or in its children: Deno would ask for permission to read what these import then, too.
+   */
+  readonly folder?: URL | undefined;
   /** Permissions of a Deno child beside the least: `all`, or flags such as `--allow-env=HOME`. */
   readonly permissions?: "all" | readonly string[] | undefined;
 }
+
+/** Without it Deno reads, before a program begins, all modules that this may ever import. */
+const lazyImports = "DENO_UNSTABLE_LAZY_DYNAMIC_IMPORTS";
 
 /** What to spawn. */
 export interface Command {
@@ -72,7 +80,10 @@ export function runtimeCommand(options: ProgramOptions): Command {
   const { name, env = {}, args: given = [] } = chosen;
   const own = name === runtimeName && chosen.path === undefined ? thisExecutable() : undefined;
   const path = own?.path ?? chosen.path ?? name;
-  if (name === "deno") return { path, args: denoCommandLine(options, given), env };
+  if (name === "deno") {
+    const variables = options.folder ? { [lazyImports]: "1", ...env } : env;
+    return { path, args: denoCommandLine(options, given), env: variables };
+  }
   if (options.permissions !== undefined) {
     throw new TypeError(
       `The option permissions is Deno's, but ${options.what} in "${name}" was asked for`,
@@ -117,11 +128,11 @@ export function checkRuntime(runtime: RuntimeName | RuntimeOptions): RuntimeOpti
 }
 
 function denoCommandLine(options: ProgramOptions, args: string[]): string[] {
-  const { entry, preload, modules, addresses, variables, permissions } = options;
+  const { entry, preload, modules, addresses, variables, folder, permissions } = options;
   const config = nearestConfig(modules[0] ?? entry.href);
   const preloads = preload && [preload];
   return denoArguments(
-    { entry, preloads, modules, config, addresses, variables, permissions, args },
+    { entry, preloads, modules, config, addresses, variables, folder, permissions, args },
   );
 }
 

@@ -49,6 +49,8 @@ export interface SpawnOptions {
   address: string;
   /** URLs of the modules that the server will import; the first decides a Deno child's config. */
   modules?: readonly string[];
+  /** It runs modules of users, or its children do. */
+  foreign?: boolean;
   /** Milliseconds until the server must be ready. */
   startTimeout: number;
   /** The program in place of the server's, for tests. */
@@ -82,13 +84,14 @@ export interface ServerProcess {
  * is not ready in time (it is killed then).
  */
 export async function spawnServer(options: SpawnOptions): Promise<ServerProcess> {
-  const { entry = serverEntry(), address, modules = [] } = options;
+  const { entry = serverEntry(), address, modules = [], foreign = true } = options;
   const { path, args, env } = runtimeCommand({
     what: "a server",
     runtime: options.runtime,
     entry,
     modules,
     addresses: [address],
+    folder: foreign ? undefined : new URL("../", entry),
     permissions: options.permissions,
   });
   const { child, output } = run(path, args, env, options);

@@ -38,7 +38,8 @@ export interface MethodStatistics {
 
 interface KnownTable {
   readonly table: MethodTable;
-  readonly prototype: object;
+  /** Made for the first object: most servers have none of most typeids. */
+  prototype?: object;
   readonly statistics: MethodStatistics[];
 }
 
@@ -168,7 +169,8 @@ export class Registry {
         `Cannot share another object: the server has ${this.#liveObjects} (limit maxObjects): release proxies, or raise the limit`,
       );
     }
-    const { table, prototype } = this.#tableOf(referent, typeid, definition);
+    const known = this.#tableOf(referent, typeid, definition);
+    const { table } = known;
     const entry = {
       id: this.#nextId++,
       table,
@@ -180,7 +182,8 @@ export class Registry {
       holders: 0,
       tail: undefined,
     } as unknown as { -readonly [K in keyof Entry]: Entry[K] };
-    entry.proxy = makeProxy(prototype, this.#owner, entry);
+    known.prototype ??= makePrototype(table);
+    entry.proxy = makeProxy(known.prototype, this.#owner, entry);
     this.#liveObjects++;
     this.#collected.register(entry, undefined);
     return entry;
@@ -228,7 +231,6 @@ export class Registry {
     };
     known = {
       table,
-      prototype: makePrototype(table),
       statistics: methods.map(() => ({ calls: 0, time: 0 })),
     };
     this.#tables.set(key, known);

@@ -52,6 +52,12 @@ export interface ListenOptions {
   readonly makeDirectory?: boolean;
   /** Neither the listener nor who came to it keeps the process alive. */
   readonly background?: boolean;
+}
+
+/** How a server uses its listener. */
+export interface ServeOptions {
+  /** What the listener was made with. */
+  readonly tls?: TlsOptions;
   /** Runs, at the end, the function that stops listening, and what belongs before and after it. */
   readonly aroundEnd?: (unlisten: () => Promise<void>) => Promise<void>;
 }
@@ -70,7 +76,7 @@ export class ObjectServer implements SessionHost, ControlHost {
   readonly #halfOpen = new Set<Connection>();
   readonly #resolveClosed: (reason: Error) => void;
   #listener: Listener | undefined;
-  #aroundEnd: NonNullable<ListenOptions["aroundEnd"]> = (unlisten) => unlisten();
+  #aroundEnd: NonNullable<ServeOptions["aroundEnd"]> = (unlisten) => unlisten();
   #draining: Error | undefined;
   #nextSession = 1;
   #idle: ReturnType<typeof setTimeout> | undefined;
@@ -104,15 +110,21 @@ export class ObjectServer implements SessionHost, ControlHost {
 
   /** Opens the listener; it keeps the process alive, unless it is in the background. */
   async listen(options: ListenOptions): Promise<void> {
-    const { address, tls, makeDirectory, background, aroundEnd } = options;
+    const { address, tls, makeDirectory, background } = options;
     const accept = (transport: Transport) => {
       this.accept(transport);
       if (background) transport.unref();
     };
+    const listener = await listen(address, { tls, makeDirectory, accept });
+    if (background) listener.unref();
+    this.serve(listener, { tls });
+  }
+
+  /** Takes over a listener, which gives those who come to {@linkcode accept}, and closes it at the end. */
+  serve(listener: Listener, { tls, aroundEnd }: ServeOptions): void {
+    this.#listener = listener;
     if (aroundEnd) this.#aroundEnd = aroundEnd;
-    this.#listener = await listen(address, { tls, makeDirectory, accept });
-    if (background) this.#listener.unref();
-    const { address: at } = this.#listener;
+    const { address: at } = listener;
     const { authkey, serializer } = this.#options;
     this.owner.address = at;
     this.owner.env = environmentOf({ address: at, authkey, serializer, tls });

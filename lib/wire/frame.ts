@@ -91,6 +91,15 @@ export class FrameWriter {
     return chunks;
   }
 
+  /** Appends whole frames, which the writer takes over. */
+  append(chunks: readonly Uint8Array[]): void {
+    this.#closeChunk();
+    for (const chunk of chunks) {
+      this.#chunks.push(chunk);
+      this.#chunkBytes += chunk.length;
+    }
+  }
+
   #closeChunk(): void {
     if (this.#end === this.#taken) return;
     this.#chunks.push(this.#slab.subarray(this.#taken, this.#end));

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { lstatSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
-import { lstat, mkdir, readdir, unlink } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { lstatSync, mkdirSync, promises, renameSync, rmdirSync, unlinkSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,7 +51,7 @@ export function newSocketPath(): string {
 export async function socketDirectories(): Promise<string[]> {
   const parents = new Set([temporaryDirectory(), "/tmp"]);
   const found = await Promise.all([...parents].map(async (parent) => {
-    const names = await readdir(parent).catch(() => []);
+    const names = await promises.readdir(parent).catch(() => []);
     return names.filter((name) => directoryName.test(name)).map((name) => join(parent, name));
   }));
   return found.flat();
@@ -65,12 +65,12 @@ export async function removeAbandonedSockets(): Promise<void> {
   const directories = await socketDirectories();
   await Promise.all(directories.map(async (directory) => {
     try {
-      const { uid, mtimeMs } = await lstat(directory);
+      const { uid, mtimeMs } = await promises.lstat(directory);
       // A server that starts has bound its socket and not listened yet.
       if (uid !== currentUid() || Date.now() - mtimeMs < abandonedAfter) return;
       const path = join(directory, "s");
       await removeStaleSocket(path);
-      await unlink(keyFileBeside(path)).catch(ignoreAbsent);
+      await promises.unlink(keyFileBeside(path)).catch(ignoreAbsent);
       removeSocketDirectory(directory);
     } catch {
       // Somebody listens there, or it is another user's: not ours to remove.
@@ -83,9 +83,9 @@ export async function removeAbandonedSockets(): Promise<void> {
  *
  * @throws If it is not this user's, has not the mode 0700 or is a symbolic link.
  */
-export async function makeSocketDirectory(directory: string): Promise<void> {
-  const existed = await makeDirectory(directory);
-  await checkSocketDirectory(directory, existed);
+export function makeSocketDirectory(directory: string): void {
+  const existed = makeDirectory(directory);
+  checkSocketDirectory(directory, existed);
 }
 
 /**
@@ -93,8 +93,8 @@ export async function makeSocketDirectory(directory: string): Promise<void> {
  *
  * @throws If it is not this user's, has not the mode 0700 or is a symbolic link.
  */
-export async function checkSocketDirectory(directory: string, existed = true): Promise<void> {
-  const found = await lstat(directory);
+export function checkSocketDirectory(directory: string, existed = true): void {
+  const found = lstatSync(directory);
   const uid = currentUid();
   if (!found.isDirectory()) throw new Error(`"${directory}" is not a directory`);
   if ((found.mode & 0o777) !== 0o700) {
@@ -111,17 +111,21 @@ export async function checkSocketDirectory(directory: string, existed = true): P
  * @throws If a server still listens there or the file is no socket; nothing is removed then.
  */
 export async function removeStaleSocket(path: string): Promise<void> {
-  const found = await identify(path);
+  const found = identify(path);
   if (found === undefined) return;
-  if (!found.socket) {
+  if (!found.isSocket()) {
     throw new Error(`Cannot listen on "unix:${path}": the file exists and is not a socket`);
   }
   if (await answers(path)) {
     throw new Error(`Cannot listen on "unix:${path}": address in use, a server listens there`);
   }
   // Another start may have replaced the file meanwhile; that one is not stale.
-  if (!same(await identify(path), found)) return;
-  await unlink(path).catch(ignoreAbsent);
+  if (!same(identify(path), found)) return;
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    ignoreAbsent(error);
+  }
 }
 
 /** Which file is at the path now; the one that was just bound. */
@@ -136,11 +140,11 @@ export function socketIdentity(path: string): FileIdentity {
  * that has taken the place is moved aside for that moment.
  */
 export function closeSocketFile(path: string, made: FileIdentity, close: () => void): void {
-  const now = identifySync(path);
+  const now = identify(path);
   if (now === undefined) return close();
   if (same(now, made)) {
     close();
-    if (same(identifySync(path), made)) unlinkSync(path);
+    if (same(identify(path), made)) unlinkSync(path);
     return;
   }
   const aside = `${path}.${randomName()}`;
@@ -182,9 +186,9 @@ export function randomName(): string {
 }
 
 /** Whether the directory was there already. */
-async function makeDirectory(directory: string): Promise<boolean> {
+function makeDirectory(directory: string): boolean {
   try {
-    await mkdir(directory, { mode: 0o700 });
+    mkdirSync(directory, { mode: 0o700 });
     return false;
   } catch (error) {
     if ((error as { code?: unknown }).code !== "EEXIST") throw error;
@@ -192,16 +196,7 @@ async function makeDirectory(directory: string): Promise<boolean> {
   }
 }
 
-async function identify(path: string): Promise<(FileIdentity & { socket: boolean }) | undefined> {
-  try {
-    const found = await lstat(path, { bigint: true });
-    return { dev: found.dev, ino: found.ino, socket: found.isSocket() };
-  } catch (error) {
-    return ignoreAbsent(error);
-  }
-}
-
-function identifySync(path: string): FileIdentity | undefined {
+function identify(path: string): BigIntStats | undefined {
   try {
     return lstatSync(path, { bigint: true });
   } catch (error) {

@@ -170,7 +170,7 @@ async function listenUnix(path: string, options: ListenOptions): Promise<Listene
   const directory = options.makeDirectory ? dirname(path) : undefined;
   try {
     if (directory === undefined) await removeStaleSocket(path);
-    else await makeSocketDirectory(directory);
+    else makeSocketDirectory(directory);
   } catch (error) {
     throw withFlags(error, { kind: "unix", path });
   }

@@ -1,0 +1,236 @@
+/**
+ * Tests of a start: `Manager.start()` resolves once its server listens, and the server is loaded when
+ * somebody comes. Who comes or calls before that waits, and whatever ends it meanwhile ends it in
+ * order.
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import test from "node:test";
+import {
+  AuthenticationError,
+  ConnectionClosedError,
+  exportProxy,
+  Manager,
+  messagePack,
+  tokenOf,
+} from "../mod.ts";
+import { Client } from "../lib/client/client.ts";
+import { resolveLimits } from "../lib/limits.ts";
+import { spawnServer } from "../lib/process/spawn.ts";
+import { authenticateServer, authkeyText, randomAuthkey } from "../lib/wire/auth.ts";
+import { Connection } from "../lib/wire/connection.ts";
+import { Kind, readCall, serverMethods, writeReply } from "../lib/wire/protocol.ts";
+import { connect, memoryPair, newSocketPath, type Transport } from "../lib/wire/transport.ts";
+import { assertClean } from "./support/clean.ts";
+
+const authkey = new Uint8Array(32).fill(7);
+
+/** A client that has not joined yet, and the other end of its transport. */
+function newClient(timeout = 10_000): { client: Client; theirs: Transport } {
+  const [ours, theirs] = memoryPair();
+  const client = new Client(ours, {
+    address: "unix:/tests/have/no/socket",
+    authkey,
+    serializer: messagePack,
+    limits: resolveLimits({}),
+    timeout,
+    errors: new Map(),
+    remote: false,
+  });
+  return { client, theirs };
+}
+
+/** Lets a client in, and answers each of its calls with the name of the method. */
+async function letIn(
+  theirs: Transport,
+  key: Uint8Array = authkey,
+): Promise<{ called: string[] }> {
+  const called: string[] = [];
+  let connection!: Connection;
+  await authenticateServer(
+    (receiver) => connection = new Connection(theirs, receiver),
+    { authkey: key, serializer: "messagepack", timeout: 10_000, epoch: "epoch" },
+    () => {
+      connection.open(1e6, {
+        message(kind, fields) {
+          assert.equal(kind, Kind.Call);
+          const { id, method } = readCall(fields);
+          const name = serverMethods[method]!;
+          called.push(name);
+          const payload = messagePack.encode(name, {
+            maxDepth: 9,
+            indexOf: () => undefined,
+            at: () => assert.fail(),
+          });
+          writeReply(connection.output, id, 0, [], payload);
+          connection.schedule();
+        },
+        closed: () => {},
+      });
+      return { session: "s1", maxMessageBytes: 1e6, types: {} };
+    },
+  );
+  return { called };
+}
+
+void test("what a client calls before it is let in is sent once it is, in order", async () => {
+  const { client, theirs } = newClient();
+  const leave = client.stayAlive();
+  const early = Promise.all([
+    client.callServer("numberOfObjects", []),
+    client.callServer("lookup", ["a"]),
+  ]);
+  const server = await letIn(theirs);
+  await client.joined;
+  assert.equal(client.epoch, "epoch");
+  const late = client.callServer("debugInfo", []);
+  assert.deepEqual(await early, ["numberOfObjects", "lookup"]);
+  assert.equal(await late, "debugInfo");
+  assert.deepEqual(server.called, ["numberOfObjects", "lookup", "debugInfo"]);
+  leave();
+  await client.close();
+});
+
+void test("close() of a client that is not let in yet still sends what was called", async () => {
+  const { client, theirs } = newClient();
+  const leave = client.stayAlive();
+  const call = assert.rejects(client.callServer("lookup", ["a"]), /This client was closed/);
+  const closed = client.close();
+  const { called } = await letIn(theirs);
+  await closed;
+  await call;
+  assert.deepEqual(called, ["lookup"]);
+  assert.deepEqual(await client.ended, { by: "close" });
+  leave();
+});
+
+void test("a client that is refused rejects what was called, and says why", async () => {
+  const { client, theirs } = newClient();
+  const leave = client.stayAlive();
+  const call = client.callServer("lookup", ["a"]);
+  const joined = assert.rejects(client.joined, AuthenticationError);
+  await Promise.all([
+    assert.rejects(letIn(theirs, randomAuthkey())),
+    assert.rejects(call, (error: Error) => {
+      assert.ok(error instanceof ConnectionClosedError);
+      assert.match(error.message, /Cannot finish "lookup".*refused the authkey/);
+      assert.ok(error.cause instanceof AuthenticationError);
+      return true;
+    }),
+    joined,
+  ]);
+  const { by, error } = await client.ended;
+  assert.equal(by, "lost");
+  assert.ok(error instanceof AuthenticationError);
+  assert.equal(client.usable, false);
+  await assert.rejects(client.callServer("lookup", ["a"]), ConnectionClosedError);
+  await client.close();
+  leave();
+});
+
+void test("a client whose server never answers gives up after its time", async () => {
+  const { client } = newClient(20);
+  const leave = client.stayAlive();
+  await assert.rejects(client.callServer("lookup", ["a"]), /did not answer in 20 ms/);
+  await assert.rejects(client.joined, ConnectionClosedError);
+  leave();
+});
+
+void test("all that a manager can do may be called at once after start()", async () => {
+  const other = await Manager.start();
+  const manager = await Manager.start();
+  const imported = manager.importProxy(await exportProxy(await other.list()));
+  const [list, count, missing] = await Promise.all([
+    manager.list([1]),
+    manager.numberOfObjects(),
+    manager.lookup("nothing"),
+    assert.rejects(imported, /The ticket is of the server at/),
+  ]);
+  assert.equal(count, 1);
+  assert.equal(missing, undefined);
+  assert.match(tokenOf(list).id, /^[^-]+-1$/);
+  await Promise.all([manager.shutdown(), other.shutdown()]);
+});
+
+void test("shutdown() and close() right after start() end the server in order", async () => {
+  const [first, second] = await Promise.all([Manager.start(), Manager.start()]);
+  await first.shutdown();
+  assert.deepEqual(await first.closed, { by: "shutdown", exitCode: 0, exitSignal: null });
+  const list = second.list([1]).catch((error: Error) => error.message);
+  await second.close();
+  assert.match(await list as string, /This client was closed/);
+  await second.shutdown();
+});
+
+void test("everybody who comes while the server loads is let in", async () => {
+  const manager = await Manager.start();
+  const others = await Promise.all(
+    Array.from(
+      { length: 40 },
+      () => Manager.connect({ env: manager.env, address: manager.address }),
+    ),
+  );
+  const lists = await Promise.all(others.map((other) => other.named("all").list([1])));
+  assert.equal(new Set(lists.map((list) => tokenOf(list).id)).size, 1);
+  await Promise.all(others.map((other) => other.close()));
+  await manager.shutdown();
+});
+
+/** A server of this runtime that listens, and that nobody has come to. */
+async function startServer(changes: Record<string, unknown> = {}) {
+  const path = newSocketPath();
+  const address = `unix:${path}`;
+  const config = {
+    nonce: "nonce",
+    address,
+    authkey: authkeyText(randomAuthkey()),
+    makeDirectory: true,
+    serializer: "messagepack",
+    limits: {},
+    modules: [],
+    tasks: [],
+    builtins: true,
+    shutdownTimeout: 5000,
+    detached: false,
+    ...changes,
+  };
+  const server = await spawnServer({
+    config,
+    nonce: config.nonce,
+    address,
+    foreign: false,
+    startTimeout: 60_000,
+  });
+  server.ref();
+  return { server, address, directory: dirname(path) };
+}
+
+void test("a server whose starter is gone before anybody came ends, and leaves nothing", async () => {
+  const { server, directory } = await startServer();
+  assert.ok(existsSync(directory));
+  server.endStdin();
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  assert.ok(!existsSync(directory));
+});
+
+void test("a server that gets SIGTERM before anybody came ends, and leaves nothing", async () => {
+  const { server, directory } = await startServer();
+  server.kill("SIGINT"); // is not for it
+  server.kill("SIGTERM");
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  assert.ok(!existsSync(directory));
+});
+
+void test("who comes to a server and leaves before it is loaded leaves nothing", async () => {
+  const { server, address, directory } = await startServer();
+  const transports = await Promise.all(
+    Array.from({ length: 5 }, () => connect(address, { timeout: 5000 })),
+  );
+  for (const transport of transports) transport.destroy();
+  server.endStdin();
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  assert.ok(!existsSync(directory));
+});
+
+void test("leaves nothing behind", assertClean);
