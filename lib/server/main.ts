@@ -20,7 +20,7 @@ import {
   readConfig,
   writeStderr,
 } from "../runtime.ts";
-import { listen, type Transport } from "../wire/transport.ts";
+import { listen } from "../wire/transport.ts";
 import type { ServerConfig } from "./config.ts";
 import type { ServerProgram } from "./program.ts";
 
@@ -35,36 +35,28 @@ try {
   importing = false;
   let need!: () => void;
   const needed = new Promise<void>((resolve) => need = resolve);
-  const loaded = early ? Promise.resolve(early) : needed.then(load);
-  const newcomers: Transport[] = [];
-  let accept = (transport: Transport): unknown => newcomers.push(transport);
   const { address, tls, makeDirectory } = config;
-  const listener = await listen(address, {
+  const listening = listen(address, {
     ...{ tls, makeDirectory },
-    accept: (transport) => {
-      accept(transport);
-      need();
-    },
+    accept: (transport) => use(({ server }) => server.accept(transport)),
   });
-  const whole = loaded.then((program) => {
-    program.serve(listener);
+  const serving = Promise.resolve(early ?? needed.then(load)).then(async (program) => {
+    program.serve(await listening);
     return program;
   });
+  serving.catch(() => {}); // it is awaited below
+  const use = (action: (program: ServerProgram) => void) => {
+    need();
+    serving.then(action, () => {});
+  };
+  const listener = await listening;
   onServerSignals({
-    terminate: () => {
-      need();
-      whole.then((program) => program.end("it received a signal to end"));
-    },
+    terminate: () => use((program) => program.end("it received a signal to end")),
   });
   announce(config.nonce, { address: listener.address });
   dropUnreadOutput();
-  ended.then(async () => {
-    need();
-    (await whole).starterLeft();
-  });
-  const { server } = await whole;
-  accept = (transport) => server.accept(transport);
-  newcomers.forEach(accept);
+  ended.then(() => use((program) => program.starterLeft()));
+  const { server } = await serving;
   await server.closed;
   exitProcess(0);
 } catch (error) {
