@@ -63,8 +63,8 @@ export class Host {
   readonly types: Map<string, RegisteredType>;
   /** Exceptions of the tasks' modules, which keep their class. */
   readonly errors: Map<string, ErrorClass> = new Map();
-  /** How much of the answers the system has not accepted; set once the parent is there. */
-  unsentBytes: () => number = () => 0;
+  /** Runs the action once the system has accepted what is being answered; set once the parent is there. */
+  whenSent: (action: () => void) => void = (action) => action();
   readonly #loadable: Promise<void>;
   readonly #parcels = new Parcels();
   readonly #modules = new Map<string, Promise<Record<string, unknown>>>();
@@ -159,8 +159,7 @@ export class Host {
     } finally {
       this.#cancellations.delete(id);
       // What the system has not accepted yet would be lost with this process.
-      const sent = () => this.unsentBytes() > 0 ? void setTimeout(sent, 1) : endTurn();
-      setImmediate(sent);
+      this.whenSent(endTurn);
     }
   }
 

@@ -8,14 +8,27 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { defaultLimits, resolveLimits } from "../limits.ts";
-import { childEntry, exitProcess, isProgram, runtimeName, writeStderr } from "../runtime.ts";
+import {
+  childEntry,
+  endOfTurn,
+  exitProcess,
+  isProgram,
+  runtimeName,
+  writeStderr,
+} from "../runtime.ts";
 import { ObjectServer } from "../server/server.ts";
 import { connect, type Transport } from "../wire/transport.ts";
 import { messagePack } from "../wire/serializer.ts";
 import { Host } from "./host.ts";
 import { type Invitation, takeInvitation } from "./invitation.ts";
+
+/** Ends of a turn until an answer is written; until Node and Bun know that the system has it. */
+const [written, accepted] = [2, 4];
+/** Turns of the event loop after those, before it is looked at only every millisecond. */
+const turns = 3;
 
 const invitation = takeInvitation();
 if (invitation) await serveParent(invitation);
@@ -39,7 +52,7 @@ async function serveParent({ address, authkey }: Invitation): Promise<void> {
   });
   const transport = await connect(address, { timeout: defaultLimits.handshakeTimeout });
   whenClosed(transport, () => host.parentLeft());
-  host.unsentBytes = () => transport.bufferedBytes;
+  host.whenSent = (action) => whenSent(transport, action);
   server.accept(transport);
   // Only the parent's word, or its end, makes this go on.
   await host.begun;
@@ -63,6 +76,18 @@ function whenClosed(transport: Transport, closed: () => void): void {
         closed();
       },
     });
+}
+
+/**
+ * Runs the action once the system has accepted what is answered in this turn. Most of a small task's
+ * time would be the event loop's, so that is asked only if the end of the turn does not tell.
+ */
+function whenSent(transport: Transport, action: () => void, round = 1): void {
+  const next = () => whenSent(transport, action, round + 1);
+  if (round > written && transport.bufferedBytes === 0) action();
+  else if (round <= accepted) endOfTurn(next);
+  else if (round <= accepted + turns) setImmediate(next);
+  else setTimeout(next, 1);
 }
 
 /**
