@@ -254,16 +254,11 @@ export function readConfig(): Promise<ServerInput> {
 
 /**
  * Writes the line on stdout that says that the server listens, or why it cannot: then
- * `{ error: { name, message, stack } }`. By `console.log`, since Deno takes milliseconds to make
- * `process.stdout`.
+ * `{ error: { name, message, stack } }`. Resolves when the program may exit without losing it.
  */
-export function announce(nonce: string, ready: Record<string, unknown>): void {
-  console.log(`${nonce} ${JSON.stringify(ready)}`);
-}
-
-/** Resolves when the program may exit without losing what it wrote to stdout. */
-export function outputWritten(): Promise<void> {
-  return new Promise((resolve) => void process.stdout.write("", () => resolve()));
+export function announce(nonce: string, ready: Record<string, unknown>): Promise<void> {
+  const line = `${nonce} ${JSON.stringify(ready)}\n`;
+  return new Promise((resolve) => void process.stdout.write(line, () => resolve()));
 }
 
 /** Output that nobody reads any more is dropped: a write would end a server that has to drain. */

@@ -4,9 +4,12 @@
  * order.
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { dirname } from "node:path";
 import test from "node:test";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import {
   AuthenticationError,
   ConnectionClosedError,
@@ -16,29 +19,47 @@ import {
   tokenOf,
 } from "../mod.ts";
 import { Client } from "../lib/client/client.ts";
+import type { ClientOptions } from "../lib/client/options.ts";
 import { resolveLimits } from "../lib/limits.ts";
 import { spawnServer } from "../lib/process/spawn.ts";
 import { authenticateServer, authkeyText, randomAuthkey } from "../lib/wire/auth.ts";
 import { Connection } from "../lib/wire/connection.ts";
-import { Kind, readCall, serverMethods, writeReply } from "../lib/wire/protocol.ts";
+import { Kind, readCall, serverMethods, writeJson, writeReply } from "../lib/wire/protocol.ts";
+import { makeSocketDirectory } from "../lib/wire/socket_directory.ts";
 import { connect, memoryPair, newSocketPath, type Transport } from "../lib/wire/transport.ts";
+import quiet from "./fixtures/start/quiet_types.ts";
+import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
+import { framesOf } from "./support/peer.ts";
+import { currentRuntime, fixture } from "./support/runtimes.ts";
 
 const authkey = new Uint8Array(32).fill(7);
 
+/** Does something else, so that nothing that comes is read meanwhile. */
+function beBusy(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
 /** A client that has not joined yet, and the other end of its transport. */
-function newClient(timeout = 10_000): { client: Client; theirs: Transport } {
+function newClient(
+  options: Partial<ClientOptions> = {},
+): { client: Client; theirs: Transport } {
   const [ours, theirs] = memoryPair();
-  const client = new Client(ours, {
+  return { client: clientOf(ours, options), theirs };
+}
+
+function clientOf(transport: Transport, options: Partial<ClientOptions> = {}): Client {
+  return new Client(transport, {
     address: "unix:/tests/have/no/socket",
     authkey,
     serializer: messagePack,
     limits: resolveLimits({}),
-    timeout,
+    timeout: 10_000,
     errors: new Map(),
     remote: false,
+    ...options,
   });
-  return { client, theirs };
 }
 
 /** Lets a client in, and answers each of its calls with the name of the method. */
@@ -130,11 +151,64 @@ void test("a client that is refused rejects what was called, and says why", asyn
 });
 
 void test("a client whose server never answers gives up after its time", async () => {
-  const { client } = newClient(20);
+  const { client } = newClient({ timeout: 20 });
   const leave = client.stayAlive();
   await assert.rejects(client.callServer("lookup", ["a"]), /did not answer in 20 ms/);
   await assert.rejects(client.joined, ConnectionClosedError);
   leave();
+});
+
+void test("a call's time begins when the server can have it", async () => {
+  const { client, theirs } = newClient({ callTimeout: 20 });
+  const leave = client.stayAlive();
+  const call = client.callServer("lookup", ["a"]);
+  await setTimeout(60);
+  await letIn(theirs);
+  assert.equal(await call, "lookup");
+  leave();
+  await client.close();
+});
+
+void test("a client that was busy reads what the server said meanwhile before it gives up", async () => {
+  const [ours, theirs] = memoryPair();
+  let read = false;
+  const receiver = { message: () => void (read = true), closed: () => {} };
+  const connection = new Connection(ours, receiver);
+  connection.openWithin(400, "late");
+  beBusy(450);
+  await setImmediate();
+  assert.equal(connection.closed, undefined);
+  theirs.start({ data: () => {}, drain: () => {}, close: () => {} });
+  theirs.write(framesOf((frame) => writeJson(frame, Kind.Hello, {})));
+  while (!read) await setImmediate();
+  connection.close(new Error("the test is over"));
+});
+
+void test("an end that comes before the welcome says why", async () => {
+  const { client, theirs } = newClient();
+  const leave = client.stayAlive();
+  const server = new Connection(theirs, { message: () => {}, closed: () => {} });
+  writeJson(server.output, Kind.Bye, { reason: "it had enough" });
+  server.flush();
+  await assert.rejects(client.callServer("lookup", ["a"]), /the server ended: it had enough/);
+  await assert.rejects(client.joined, /The server ended: it had enough/);
+  const { by, error } = await client.ended;
+  assert.equal(by, "server");
+  assert.match(error!.message, /The server ended: it had enough/);
+  leave();
+});
+
+void test("a client that nobody waits for keeps no process alive while it is not let in", async () => {
+  const path = newSocketPath();
+  makeSocketDirectory(dirname(path));
+  const silent = createServer(() => {}).listen(path);
+  await once(silent, "listening");
+  const program = fixture("start/unjoined.ts");
+  const child = startScript(currentRuntime, program, { args: [`unix:${path}`] });
+  assert.equal(await child.line(), "made");
+  assert.equal((await child.end).code, 0);
+  silent.close();
+  rmSync(dirname(path), { recursive: true });
 });
 
 void test("all that a manager can do may be called at once after start()", async () => {
@@ -163,6 +237,39 @@ void test("shutdown() and close() right after start() end the server in order", 
   await second.shutdown();
 });
 
+void test("what was called before shutdown() is carried out first", async () => {
+  for (let round = 0; round < 4; round++) {
+    const manager = await Manager.start(round % 2 === 0 ? {} : { types: quiet });
+    const count = manager.numberOfObjects();
+    await manager.shutdown();
+    assert.equal(await count, 0);
+  }
+});
+
+void test("a starter that does something else for longer than others may is let in", async () => {
+  const manager = await Manager.start({ limits: { handshakeTimeout: 20 } });
+  beBusy(400);
+  assert.equal(await (await manager.list([1])).length(), 1);
+  await manager.shutdown();
+});
+
+void test("others who come at once do not take the place of the starter", async () => {
+  const limits = { maxHalfOpenConnections: 2 };
+  const manager = await Manager.start({ limits });
+  const mute = await Promise.all(
+    Array.from({ length: 9 }, () => connect(manager.address, { timeout: 5000 })),
+  );
+  assert.equal(await (await manager.list([1])).length(), 1);
+  for (const transport of mute) transport.destroy();
+  await manager.shutdown();
+});
+
+void test("a module of types that takes console.log for itself does not hide the start", async () => {
+  const manager = await Manager.start({ types: quiet, stdio: "ignore" });
+  assert.equal(await (await manager.Echo()).say("hello"), "hello");
+  await manager.shutdown();
+});
+
 void test("everybody who comes while the server loads is let in", async () => {
   const manager = await Manager.start();
   const others = await Promise.all(
@@ -181,10 +288,11 @@ void test("everybody who comes while the server loads is let in", async () => {
 async function startServer(changes: Record<string, unknown> = {}) {
   const path = newSocketPath();
   const address = `unix:${path}`;
+  const authkey = randomAuthkey();
   const config = {
     nonce: "nonce",
     address,
-    authkey: authkeyText(randomAuthkey()),
+    authkey: authkeyText(authkey),
     makeDirectory: true,
     serializer: "messagepack",
     limits: {},
@@ -203,7 +311,7 @@ async function startServer(changes: Record<string, unknown> = {}) {
     startTimeout: 60_000,
   });
   server.ref();
-  return { server, address, directory: dirname(path) };
+  return { server, address, authkey, directory: dirname(path) };
 }
 
 void test("a server whose starter is gone before anybody came ends, and leaves nothing", async () => {
@@ -220,6 +328,19 @@ void test("a server that gets SIGTERM before anybody came ends, and leaves nothi
   server.kill("SIGTERM");
   assert.deepEqual(await server.exited, { code: 0, signal: null });
   assert.ok(!existsSync(directory));
+});
+
+void test("a starter whose server gets SIGTERM before it is let in is told why", async () => {
+  const { server, address, authkey } = await startServer();
+  const client = clientOf(await connect(address, { timeout: 5000 }), { address, authkey });
+  const leave = client.stayAlive();
+  server.kill("SIGTERM");
+  const { by, error } = await client.ended;
+  assert.equal(by, "server");
+  assert.match(error!.message, /it received a signal to end/);
+  await client.joined.catch(() => {});
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  leave();
 });
 
 void test("who comes to a server and leaves before it is loaded leaves nothing", async () => {

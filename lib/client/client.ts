@@ -93,13 +93,8 @@ export class Client implements ProxyOwner, Receiver {
   /** A client that the server has let in; a failure closes the transport. */
   static async connect(transport: Transport, options: ClientOptions): Promise<Client> {
     const client = new Client(transport, options);
-    const leave = client.stayAlive();
-    try {
-      await client.joined;
-      return client;
-    } finally {
-      leave();
-    }
+    await client.untilJoined();
+    return client;
   }
 
   /**
@@ -139,6 +134,16 @@ export class Client implements ProxyOwner, Receiver {
     this.#watchProcess();
   }
 
+  /** Waits for {@linkcode joined}, and keeps the process alive meanwhile. */
+  async untilJoined(): Promise<void> {
+    const leave = this.stayAlive();
+    try {
+      await this.joined;
+    } finally {
+      leave();
+    }
+  }
+
   #join(transport: Transport): Promise<void> {
     const { address, authkey, serializer, limits, timeout } = this.#options;
     return authenticateClient(
@@ -151,6 +156,7 @@ export class Client implements ProxyOwner, Receiver {
       },
       { maxMessageBytes: Math.min(limits.maxMessageBytes, Number.MAX_SAFE_INTEGER), pid },
       (_, hello, welcome) => this.#begin(hello, welcome),
+      (why) => this.#ending.farewell = why,
     );
   }
 
@@ -170,6 +176,7 @@ export class Client implements ProxyOwner, Receiver {
     const early = this.#output.take();
     this.#output = this.#connection.output;
     this.#output.append(early);
+    this.#pending.begin();
     this.#schedule();
   }
 
@@ -252,7 +259,7 @@ export class Client implements ProxyOwner, Receiver {
   /** Writes what was issued, rejects what is pending, ends the session; resolves when all is sent. */
   async close(): Promise<void> {
     this.#ending.closing = this.usable;
-    if (!this.#hasJoined) await this.joined.catch(() => {});
+    if (!this.#hasJoined) await this.untilJoined().catch(() => {});
     await this.#connection.end(new ConnectionClosedError("This client was closed"));
   }
 

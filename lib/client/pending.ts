@@ -43,6 +43,8 @@ export interface PendingCall {
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
   readonly signal: AbortSignal | undefined;
+  /** Milliseconds that it may take. */
+  readonly timeout: number | undefined;
   timer: ReturnType<typeof setTimeout> | undefined;
   onAbort: (() => void) | undefined;
   /** The server said that the answer comes when it can. */
@@ -67,6 +69,8 @@ export class PendingCalls {
   readonly #keep: (objectId: number) => () => void;
   readonly #busyChanged: () => void;
   readonly #verdictTimeout: number;
+  /** The clocks run. */
+  #begun = false;
 
   /**
    * `cancel` tells the server that nobody waits for a call any more; `keep` holds an object until what
@@ -90,6 +94,12 @@ export class PendingCalls {
     return this.#calls.size;
   }
 
+  /** The server can be called: what was called before has its time from now on. */
+  begin(): void {
+    this.#begun = true;
+    for (const [id, call] of this.#calls) this.#limitTime(id, call);
+  }
+
   /** Waits for the reply to the call `id`. */
   add(id: number, callee: Callee, { timeout, signal }: CallLimits): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -98,13 +108,14 @@ export class PendingCalls {
         resolve,
         reject,
         signal,
+        timeout,
         timer: undefined,
         onAbort: undefined,
         settling: false,
       };
       this.#calls.set(id, call);
       if (this.#calls.size === 1) this.#busyChanged();
-      if (timeout !== undefined) this.#limitTime(id, call, timeout);
+      if (this.#begun) this.#limitTime(id, call);
       if (signal) this.#listen(id, call, signal);
     });
   }
@@ -141,7 +152,9 @@ export class PendingCalls {
     return [...this.#calls.keys()].map((id) => this.take(id)!);
   }
 
-  #limitTime(id: number, call: PendingCall, timeout: number): void {
+  #limitTime(id: number, call: PendingCall): void {
+    const { timeout } = call;
+    if (timeout === undefined) return;
     const expire = () => {
       this.#abandon(
         id,

@@ -173,17 +173,14 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   }
 
   async importProxy<P>(ticket: string): Promise<P> {
-    const { epoch, address, secret } = readTicket(ticket);
-    const { client } = this.#parts;
-    if (client.epoch === "") await client.joined.catch(() => {});
-    if (client.usable && epoch !== client.epoch) {
-      throw new UnknownObjectError(
-        address === client.address
-          ? `The ticket is of an earlier server at "${address}", which has ended: ask for a new one`
-          : `The ticket is of the server at "${address}", this manager is connected to "${client.address}": import it with a manager of that server`,
-      );
+    const { secret } = readTicket(ticket);
+    this.#checkTicket(ticket);
+    try {
+      return await this.#call("importProxy", [secret]) as P;
+    } catch (error) {
+      this.#checkTicket(ticket); // which server this is may be known only now
+      throw error;
     }
-    return await this.#call("importProxy", [secret]) as P;
   }
 
   async numberOfObjects(): Promise<number> {
@@ -222,6 +219,17 @@ export class ManagerFacade implements ManagerMembers<unknown> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this[this.#parts.disposal]();
+  }
+
+  #checkTicket(ticket: string): void {
+    const { epoch, address } = readTicket(ticket);
+    const { client } = this.#parts;
+    if (epoch === client.epoch || client.epoch === "") return;
+    throw new UnknownObjectError(
+      address === client.address
+        ? `The ticket is of an earlier server at "${address}", which has ended: ask for a new one`
+        : `The ticket is of the server at "${address}", this manager is connected to "${client.address}": import it with a manager of that server`,
+    );
   }
 
   #call(...[method, args]: Parameters<Client["callServer"]>): Promise<unknown> {
@@ -265,8 +273,9 @@ export class ManagerFacade implements ManagerMembers<unknown> {
     const { client, child } = this.#parts;
     if (this.#left && !child) return await this.#parts.stop?.();
     const asked = client.usable ? client.shutdown().catch(() => {}) : Promise.resolve();
-    child?.endStdin();
-    const over = Promise.all([asked, client.ended, child?.exited]);
+    // Not before it was asked: to a server whose starter is gone what was called does not matter.
+    const left = asked.then(() => child?.endStdin());
+    const over = Promise.all([left, client.ended, child?.exited]);
     const ended = await inTime(over, timeout);
     if (!ended && !child) {
       throw new TimeoutError(`The server at "${this.address}" did not end in ${timeout} ms`);

@@ -58,8 +58,6 @@ export async function start(options: StartOptions = {}): Promise<ManagerFacade> 
       tls: clientTls(options.tls),
     };
     const client = await openFirstClient(access, settings);
-    // Loading the server is no part of a call's time.
-    if (settings.callTimeout !== undefined) await client.joined;
     return new ManagerFacade({
       client,
       typeids: ["pool", ...types.definitions.keys()],

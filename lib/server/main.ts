@@ -16,7 +16,6 @@ import {
   dropUnreadOutput,
   exitProcess,
   onServerSignals,
-  outputWritten,
   readConfig,
   writeStderr,
 } from "../runtime.ts";
@@ -27,6 +26,7 @@ import type { ServerProgram } from "./program.ts";
 const { line, ended } = await readConfig();
 const config: ServerConfig = JSON.parse(line);
 let importing = true;
+let ready = false;
 // Nobody waits for it any more, and it has made nothing yet.
 if (!config.detached) ended.then(() => importing && exitProcess(1));
 try {
@@ -35,10 +35,15 @@ try {
   importing = false;
   let need!: () => void;
   const needed = new Promise<void>((resolve) => need = resolve);
+  let isFirst = true;
   const { address, tls, makeDirectory } = config;
   const listening = listen(address, {
     ...{ tls, makeDirectory },
-    accept: (transport) => use(({ server }) => server.accept(transport)),
+    accept: (transport) => {
+      const starter = isFirst;
+      isFirst = false;
+      use(({ server }) => server.accept(transport, starter));
+    },
   });
   const serving = Promise.resolve(early ?? needed.then(load)).then(async (program) => {
     program.serve(await listening);
@@ -53,6 +58,7 @@ try {
   onServerSignals({
     terminate: () => use((program) => program.end("it received a signal to end")),
   });
+  ready = true;
   announce(config.nonce, { address: listener.address });
   dropUnreadOutput();
   ended.then(() => use((program) => program.starterLeft()));
@@ -61,9 +67,8 @@ try {
   exitProcess(0);
 } catch (error) {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  announce(config.nonce, { error: { name, message, stack } });
+  if (!ready) await announce(config.nonce, { error: { name, message, stack } });
   writeStderr(`${stack}\n`);
-  await outputWritten();
   exitProcess(1);
 }
 

@@ -15,7 +15,7 @@ import type { ErrorClass } from "../exceptions.ts";
 import { envelopeBytes, type Limits, maxTimeout } from "../limits.ts";
 import { authenticateServer, type ClientHello } from "../wire/auth.ts";
 import { Connection } from "../wire/connection.ts";
-import type { serverMethods, Welcome } from "../wire/protocol.ts";
+import { Kind, type serverMethods, type Welcome, writeJson } from "../wire/protocol.ts";
 import type { Serializer } from "../wire/serializer.ts";
 import { listen, type Listener, type TlsOptions, type Transport } from "../wire/transport.ts";
 import { debug } from "../debug.ts";
@@ -62,6 +62,9 @@ export interface ServeOptions {
   readonly aroundEnd?: (unlisten: () => Promise<void>) => Promise<void>;
 }
 
+/** Milliseconds in which a starter that has not joined can read why it cannot. */
+const goodbyePatience = 500;
+
 /** One server. */
 export class ObjectServer implements SessionHost, ControlHost {
   readonly owner: LocalOwner;
@@ -74,6 +77,8 @@ export class ObjectServer implements SessionHost, ControlHost {
   readonly #options: ObjectServerOptions;
   readonly #control: Control;
   readonly #halfOpen = new Set<Connection>();
+  /** The connection of its starter, while that is half open: it has all the time that it needs. */
+  #starter: Connection | undefined;
   readonly #resolveClosed: (reason: Error) => void;
   #listener: Listener | undefined;
   #aroundEnd: NonNullable<ServeOptions["aroundEnd"]> = (unlisten) => unlisten();
@@ -132,21 +137,25 @@ export class ObjectServer implements SessionHost, ControlHost {
     this.#watchIdle();
   }
 
-  /** Takes over a new connection, whoever it is. */
-  accept(transport: Transport): void {
+  /**
+   * Takes over a new connection, whoever it is. Where it seems to be the starter's, which may do
+   * something else meanwhile, the limits of connections that are not authenticated do not apply.
+   */
+  accept(transport: Transport, starter = false): void {
     if (this.#draining) return transport.destroy();
     const { maxHalfOpenConnections, handshakeTimeout } = this.limits;
     let connection!: Connection;
     const authenticated = authenticateServer(
       (receiver) => {
         connection = new Connection(transport, receiver, this.limits);
-        this.#halfOpen.add(connection);
+        if (starter) this.#starter = connection;
+        else this.#halfOpen.add(connection);
         return connection;
       },
       {
         authkey: this.#options.authkey,
         serializer: this.serializer.name,
-        timeout: handshakeTimeout,
+        timeout: starter ? Infinity : handshakeTimeout,
         epoch: this.owner.epoch,
       },
       (client) => this.#openSession(connection, client),
@@ -161,7 +170,12 @@ export class ObjectServer implements SessionHost, ControlHost {
       // At once: several connections may be accepted before its handshake has failed.
       this.#halfOpen.delete(oldest!);
     }
-    const settled = () => this.#halfOpen.delete(connection);
+    const settled = () => {
+      this.#halfOpen.delete(connection);
+      if (!starter) return;
+      this.#starter = undefined;
+      this.#watchIdle();
+    };
     // A connection that fails to authenticate is closed; the client was told why.
     authenticated.then(settled, settled);
   }
@@ -210,12 +224,14 @@ export class ObjectServer implements SessionHost, ControlHost {
     const unlistened = this.#aroundEnd(async () => await this.#listener?.close())
       .catch(warnOfLeftover);
     for (const connection of this.#halfOpen) connection.close(reason);
+    const told = this.#starter && sayGoodbye(this.#starter, reason);
     for (const session of this.sessions.values()) session.announceEnd(reason);
     this.owner.endWaiting(reason);
     await this.#drain(reason);
     await this.#options.endWorkers?.();
     this.#control.tickets.clear();
     this.owner.clock.stop();
+    await told;
     await unlistened;
     this.#resolveClosed(reason);
   }
@@ -259,6 +275,7 @@ export class ObjectServer implements SessionHost, ControlHost {
   #watchIdle(): void {
     const { idleTimeout, firstSessionTimeout = 0 } = this.#options;
     if (idleTimeout === undefined || this.sessions.size > 0 || this.#draining) return;
+    if (this.#starter) return;
     clearTimeout(this.#idle);
     const noneYet = this.#nextSession === 1;
     const timeout = Math.max(idleTimeout, noneYet ? firstSessionTimeout : 0);
@@ -266,6 +283,12 @@ export class ObjectServer implements SessionHost, ControlHost {
       this.close(new ConnectionClosedError(`it had no session for ${timeout} ms`));
     }, Math.min(timeout, maxTimeout));
   }
+}
+
+/** Tells the starter, who has not joined yet, that there will be no session; resolves when it knows. */
+function sayGoodbye(connection: Connection, { message }: Error): Promise<void> {
+  writeJson(connection.output, Kind.Bye, { reason: message });
+  return connection.end(new ConnectionClosedError(message), goodbyePatience);
 }
 
 /** The end of a server is not to fail: nobody is left who could repeat it. */

@@ -9,7 +9,6 @@
 
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { clearTimeout, setTimeout } from "node:timers";
 import {
   AuthenticationError,
   ConnectionClosedError,
@@ -17,7 +16,7 @@ import {
   managerErrors,
   ProtocolError,
 } from "../errors.ts";
-import { envelopeBytes, maxTimeout } from "../limits.ts";
+import { envelopeBytes } from "../limits.ts";
 import type { Connection, Receiver } from "./connection.ts";
 import type { Fields } from "./frame.ts";
 import { Kind, protocolVersion, type Welcome, writeBytes, writeJson } from "./protocol.ts";
@@ -91,19 +90,25 @@ export function authkeyText(authkey: Uint8Array): string {
 /**
  * The client's side. `opened` is asked once both ends have proved the authkey, and opens the
  * connection to what follows the welcome, perhaps in the same chunk; this resolves to what it gives.
- * A failure, its own too, closes the connection and rejects.
+ * A failure, its own too, closes the connection and rejects; `ended` is told if the server ends.
  */
 export function authenticateClient<T>(
   connection: (receiver: Receiver) => Connection,
   credentials: Credentials,
   hello: ClientHello,
   opened: (connection: Connection, hello: Hello, welcome: Welcome) => T,
+  ended: (why: string) => void = () => {},
 ): Promise<T> {
   const nonce = randomBytes(nonceBytes).toString("base64");
   let serverHello: Hello | undefined;
   let proven = false;
   return handshake<T>(connection, credentials, (kind, fields, done, self) => {
     if (kind === Kind.Refused) throw refusal(fields);
+    if (kind === Kind.Bye) {
+      const why = text(fields.json(), "reason");
+      ended(why);
+      throw new ConnectionClosedError(`The server ended: ${why}`);
+    }
     if (kind === Kind.Hello && !serverHello) {
       serverHello = readHello(fields.json());
       refuseMismatch("server", serverHello, "client", credentials.serializer);
@@ -196,27 +201,18 @@ type Step<T> = (
   connection: Connection,
 ) => void;
 
-/** Runs the steps of one side until `done`, the connection's end or the deadline. */
+/** Runs the steps of one side until `done`, or the connection's end. */
 function handshake<T>(
   connect: (receiver: Receiver) => Connection,
   { timeout, late = `The handshake was not finished after ${timeout} ms` }: Credentials,
   step: Step<T>,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const deadline = setTimeout(() => {
-      connection.close(new ConnectionClosedError(late));
-    }, Math.min(timeout, maxTimeout));
-    const done = (result: T) => {
-      clearTimeout(deadline);
-      resolve(result);
-    };
     const connection = connect({
-      message: (kind, fields) => step(kind, fields, done, connection),
-      closed: (reason) => {
-        clearTimeout(deadline);
-        reject(reason);
-      },
+      message: (kind, fields) => step(kind, fields, resolve, connection),
+      closed: reject,
     });
+    connection.openWithin(timeout, late);
   });
 }
 

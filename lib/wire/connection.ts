@@ -12,7 +12,7 @@ import { ConnectionClosedError, LimitExceededError } from "../errors.ts";
 import { type Fields, FrameReader, FrameWriter } from "./frame.ts";
 import { Kind, pieceBytes, writeBytes, writePiece } from "./protocol.ts";
 import type { Transport } from "./transport.ts";
-import { handshakeBytes } from "../limits.ts";
+import { handshakeBytes, maxTimeout } from "../limits.ts";
 import { endOfTurn } from "../runtime.ts";
 
 /** Who is told of what a connection receives. */
@@ -61,6 +61,8 @@ export class Connection {
   #longReplyBytes = 0;
   #stall: ReturnType<typeof setTimeout> | undefined;
   #ping: ReturnType<typeof setInterval> | undefined;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #alive = true;
   #linger: ReturnType<typeof setTimeout> | undefined;
   /** Milliseconds since something was received. */
   #silence = 0;
@@ -85,8 +87,22 @@ export class Connection {
     this.#reader.maxBytes = maxFrameBytes;
   }
 
+  /**
+   * Closes the connection, saying so, if it is not opened within `timeout` milliseconds. In two
+   * halves: while this process does something else for longer, the peer's answer may be there.
+   */
+  openWithin(timeout: number, late: string): void {
+    const half = Math.min(timeout, maxTimeout) / 2;
+    const wait = (then: () => void) => {
+      this.#deadline = setTimeout(then, half);
+      if (!this.#alive) this.#deadline.unref();
+    };
+    wait(() => wait(() => this.close(new ConnectionClosedError(late))));
+  }
+
   /** The handshake is over: from now on frames of up to `maxFrameBytes` go to `receiver`. */
   open(maxFrameBytes: number, receiver: Receiver): void {
+    clearTimeout(this.#deadline);
     this.trust(maxFrameBytes);
     this.#receiver = receiver;
   }
@@ -103,8 +119,11 @@ export class Connection {
 
   /** Whether the connection keeps the process alive. */
   keepAlive(alive: boolean): void {
-    if (alive) this.#transport.ref();
-    else this.#transport.unref();
+    this.#alive = alive;
+    for (const one of [this.#transport, this.#deadline]) {
+      if (alive) one?.ref();
+      else one?.unref();
+    }
   }
 
   /** Sends what was written to {@linkcode output} before this turn of the event loop ends. */
@@ -171,6 +190,7 @@ export class Connection {
   #over(reason: Error): void {
     if (this.#closed) return;
     this.#closed = reason;
+    clearTimeout(this.#deadline);
     if (this.#stall) clearTimeout(this.#stall);
     if (this.#ping) clearInterval(this.#ping);
     this.#longReplies = [];
