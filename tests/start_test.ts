@@ -30,7 +30,7 @@ import { connect, memoryPair, newSocketPath, type Transport } from "../lib/wire/
 import quiet from "./fixtures/start/quiet_types.ts";
 import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
-import { framesOf } from "./support/peer.ts";
+import { framesOf, jsonOf, Peer } from "./support/peer.ts";
 import { currentRuntime, fixture } from "./support/runtimes.ts";
 
 const authkey = new Uint8Array(32).fill(7);
@@ -288,11 +288,10 @@ void test("everybody who comes while the server loads is let in", async () => {
 async function startServer(changes: Record<string, unknown> = {}) {
   const path = newSocketPath();
   const address = `unix:${path}`;
-  const authkey = randomAuthkey();
   const config = {
     nonce: "nonce",
     address,
-    authkey: authkeyText(authkey),
+    authkey: authkeyText(randomAuthkey()),
     makeDirectory: true,
     serializer: "messagepack",
     limits: {},
@@ -311,7 +310,7 @@ async function startServer(changes: Record<string, unknown> = {}) {
     startTimeout: 60_000,
   });
   server.ref();
-  return { server, address, authkey, directory: dirname(path) };
+  return { server, address, directory: dirname(path) };
 }
 
 void test("a server whose starter is gone before anybody came ends, and leaves nothing", async () => {
@@ -331,16 +330,14 @@ void test("a server that gets SIGTERM before anybody came ends, and leaves nothi
 });
 
 void test("a starter whose server gets SIGTERM before it is let in is told why", async () => {
-  const { server, address, authkey } = await startServer();
-  const client = clientOf(await connect(address, { timeout: 5000 }), { address, authkey });
-  const leave = client.stayAlive();
+  const { server, address } = await startServer();
+  const peer = new Peer(await connect(address, { timeout: 5000 }));
+  await peer.hello(); // and no answer
   server.kill("SIGTERM");
-  const { by, error } = await client.ended;
-  assert.equal(by, "server");
-  assert.match(error!.message, /it received a signal to end/);
-  await client.joined.catch(() => {});
+  const { reason } = jsonOf(await peer.take(Kind.Bye));
+  assert.equal(reason, "it received a signal to end");
+  await peer.closed;
   assert.deepEqual(await server.exited, { code: 0, signal: null });
-  leave();
 });
 
 void test("who comes to a server and leaves before it is loaded leaves nothing", async () => {

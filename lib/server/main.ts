@@ -44,9 +44,10 @@ try {
       isFirst = false;
       use(({ server }) => server.accept(transport, starter));
     },
-  });
+  }).then((listener) => ({ listener, since: performance.now() }));
   const serving = Promise.resolve(early ?? needed.then(load)).then(async (program) => {
-    program.serve(await listening);
+    const { listener, since } = await listening;
+    program.serve(listener, since);
     return program;
   });
   serving.catch(() => {}); // it is awaited below
@@ -54,7 +55,7 @@ try {
     need();
     serving.then(action, () => {});
   };
-  const listener = await listening;
+  const { listener } = await listening;
   onServerSignals({
     terminate: () => use((program) => program.end("it received a signal to end")),
   });

@@ -41,7 +41,6 @@ export class ServerProgram {
       // JSON has no infinity: it says null.
       shutdownTimeout: config.shutdownTimeout ?? Infinity,
       idleTimeout: config.idleTimeout ?? undefined,
-      firstSessionTimeout,
     });
     return new ServerProgram(server, config);
   }
@@ -51,8 +50,8 @@ export class ServerProgram {
     this.#config = config;
   }
 
-  /** Takes over the listener. */
-  serve(listener: Listener): void {
+  /** Takes over the listener, which has been there since this time of `performance.now()`. */
+  serve(listener: Listener, since: number): void {
     const { tls, namedDirectory } = this.#config;
     // All in one turn of the event loop: nobody is let in between.
     const aroundEnd = namedDirectory === undefined
@@ -65,7 +64,8 @@ export class ServerProgram {
         }
         removeNamedDirectory(namedDirectory);
       };
-    this.server.serve(listener, { tls, aroundEnd });
+    const firstSessionBy = since + firstSessionTimeout;
+    this.server.serve(listener, { tls, aroundEnd, firstSessionBy });
     thread.listening = true;
   }
 

@@ -37,8 +37,6 @@ export interface ObjectServerOptions {
   readonly shutdownTimeout: number;
   /** Milliseconds without a session after which the server ends; undefined: never. */
   readonly idleTimeout?: number;
-  /** Milliseconds that the first session may take to come, if they are more. */
-  readonly firstSessionTimeout?: number;
   /** Ends the processes that the server started for its clients; it is called when no call runs. */
   readonly endWorkers?: () => Promise<void>;
 }
@@ -58,6 +56,8 @@ export interface ListenOptions {
 export interface ServeOptions {
   /** What the listener was made with. */
   readonly tls?: TlsOptions;
+  /** Until this time of `performance.now()` the first session may come, whatever `idleTimeout` is. */
+  readonly firstSessionBy?: number;
   /** Runs, at the end, the function that stops listening, and what belongs before and after it. */
   readonly aroundEnd?: (unlisten: () => Promise<void>) => Promise<void>;
 }
@@ -84,6 +84,7 @@ export class ObjectServer implements SessionHost, ControlHost {
   #aroundEnd: NonNullable<ServeOptions["aroundEnd"]> = (unlisten) => unlisten();
   #draining: Error | undefined;
   #nextSession = 1;
+  #firstSessionBy = 0;
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ObjectServerOptions) {
@@ -126,8 +127,9 @@ export class ObjectServer implements SessionHost, ControlHost {
   }
 
   /** Takes over a listener, which gives those who come to {@linkcode accept}, and closes it at the end. */
-  serve(listener: Listener, { tls, aroundEnd }: ServeOptions): void {
+  serve(listener: Listener, { tls, firstSessionBy = 0, aroundEnd }: ServeOptions): void {
     this.#listener = listener;
+    this.#firstSessionBy = firstSessionBy;
     if (aroundEnd) this.#aroundEnd = aroundEnd;
     const { address: at } = listener;
     const { authkey, serializer } = this.#options;
@@ -273,12 +275,13 @@ export class ObjectServer implements SessionHost, ControlHost {
   }
 
   #watchIdle(): void {
-    const { idleTimeout, firstSessionTimeout = 0 } = this.#options;
+    const { idleTimeout } = this.#options;
     if (idleTimeout === undefined || this.sessions.size > 0 || this.#draining) return;
     if (this.#starter) return;
     clearTimeout(this.#idle);
     const noneYet = this.#nextSession === 1;
-    const timeout = Math.max(idleTimeout, noneYet ? firstSessionTimeout : 0);
+    const rest = noneYet ? Math.ceil(this.#firstSessionBy - performance.now()) : 0;
+    const timeout = Math.max(idleTimeout, rest);
     this.#idle = setTimeout(() => {
       this.close(new ConnectionClosedError(`it had no session for ${timeout} ms`));
     }, Math.min(timeout, maxTimeout));
