@@ -303,6 +303,16 @@ test("denoArguments() adds permissions, and flags of deno run", () => {
   );
 });
 
+test("denoArguments() lets a program read the folder that it imports from later", () => {
+  const folder = new URL("file:///a,b/lib/");
+  const command = { entry, modules: [], addresses, folder };
+  const [run, prompt, ...rest] = denoArguments(command);
+  assert.deepEqual([run, prompt], ["run", "--no-prompt"]);
+  assert.deepEqual(rest, [...least, "--allow-read=/a,,b/lib/", "/lib/server/main.ts"]);
+  const remote = new URL("https://jsr.io/@referent/manager/1.0.0/lib/");
+  assert.deepEqual(denoArguments({ ...command, folder: remote }).slice(2, -1), least);
+});
+
 test("denoArguments() with all permissions needs no others", () => {
   const remote = new URL("https://jsr.io/@referent/manager/1.0.0/lib/server/main.ts");
   assert.deepEqual(
