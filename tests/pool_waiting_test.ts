@@ -66,6 +66,30 @@ async function warm(run: () => Promise<unknown>): Promise<void> {
 
 for (const runtime of runtimeNames) {
   void test(
+    `a worker in ${runtime} begins nothing more once it is cancelled, whatever it was thought to take`,
+    queued(() =>
+      withNotes((folder) =>
+        withPool(1, writing(runtime), async (pool) => {
+          const items = (slow: number) =>
+            range(400).map((i) => [folder, i, i < 300 ? 0 : slow] as const);
+          await warm(() => pool.starmap(tasks.noteAndSpin, items(0), { chunkSize: 1 }));
+          const controller = new AbortController();
+          const { signal } = controller;
+          const onProgress = ({ done }: Progress) => done > 300 && controller.abort();
+          const options = { chunkSize: 1, signal, onProgress };
+          const call = pool.starmap(tasks.noteAndSpin, items(100), options);
+          await assert.rejects(call, { name: "AbortError" });
+          await pool.apply(tasks.square, [2]); // behind all that was begun
+          // Sixteen waited there; some may begin before a slow parent has said so.
+          assert.ok(begun(folder).length <= 6, `${begun(folder).length} were begun`);
+        })
+      )
+    ),
+  );
+}
+
+for (const runtime of runtimeNames) {
+  void test(
     `a worker in ${runtime} begins nothing before the system has taken the last answer`,
     queued(() =>
       withNotes((folder) =>

@@ -42,25 +42,20 @@ function beBusy(milliseconds: number): void {
 }
 
 /** A client that has not joined yet, and the other end of its transport. */
-function newClient(
-  options: Partial<ClientOptions> = {},
-): { client: Client; theirs: Transport } {
+function newClient(changes: Partial<ClientOptions> = {}): { client: Client; theirs: Transport } {
   const [ours, theirs] = memoryPair();
-  return { client: clientOf(ours, options), theirs };
+  return { client: new Client(ours, { ...options, ...changes }), theirs };
 }
 
-function clientOf(transport: Transport, options: Partial<ClientOptions> = {}): Client {
-  return new Client(transport, {
-    address: "unix:/tests/have/no/socket",
-    authkey,
-    serializer: messagePack,
-    limits: resolveLimits({}),
-    timeout: 10_000,
-    errors: new Map(),
-    remote: false,
-    ...options,
-  });
-}
+const options: ClientOptions = {
+  address: "unix:/tests/have/no/socket",
+  authkey,
+  serializer: messagePack,
+  limits: resolveLimits({}),
+  timeout: 10_000,
+  errors: new Map(),
+  remote: false,
+};
 
 /** Lets a client in, and answers each of its calls with the name of the method. */
 async function letIn(
@@ -224,7 +219,22 @@ void test("all that a manager can do may be called at once after start()", async
   assert.equal(count, 1);
   assert.equal(missing, undefined);
   assert.match(tokenOf(list).id, /^[^-]+-1$/);
-  await Promise.all([manager.shutdown(), other.shutdown()]);
+  const ticket = await exportProxy(await other.list());
+  await manager.shutdown();
+  await assert.rejects(manager.importProxy(ticket), ConnectionClosedError);
+  await other.shutdown();
+});
+
+void test("who comes first and says nothing keeps no server beyond its idleTimeout", async () => {
+  const { server, address, authkey } = await startServer({ idleTimeout: 20 });
+  const mute = await connect(address, { timeout: 5000 });
+  const client = await Client.connect(
+    await connect(address, { timeout: 5000 }),
+    { ...options, address, authkey },
+  );
+  await client.close();
+  assert.deepEqual(await server.exited, { code: 0, signal: null });
+  mute.destroy();
 });
 
 void test("shutdown() and close() right after start() end the server in order", async () => {
@@ -288,10 +298,11 @@ void test("everybody who comes while the server loads is let in", async () => {
 async function startServer(changes: Record<string, unknown> = {}) {
   const path = newSocketPath();
   const address = `unix:${path}`;
+  const authkey = randomAuthkey();
   const config = {
     nonce: "nonce",
     address,
-    authkey: authkeyText(randomAuthkey()),
+    authkey: authkeyText(authkey),
     makeDirectory: true,
     serializer: "messagepack",
     limits: {},
@@ -310,7 +321,7 @@ async function startServer(changes: Record<string, unknown> = {}) {
     startTimeout: 60_000,
   });
   server.ref();
-  return { server, address, directory: dirname(path) };
+  return { server, address, authkey, directory: dirname(path) };
 }
 
 void test("a server whose starter is gone before anybody came ends, and leaves nothing", async () => {

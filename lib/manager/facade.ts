@@ -224,7 +224,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   #checkTicket(ticket: string): void {
     const { epoch, address } = readTicket(ticket);
     const { client } = this.#parts;
-    if (epoch === client.epoch || client.epoch === "") return;
+    if (epoch === client.epoch || client.epoch === "" || !client.usable) return;
     throw new UnknownObjectError(
       address === client.address
         ? `The ticket is of an earlier server at "${address}", which has ended: ask for a new one`

@@ -63,8 +63,8 @@ export class Host {
   readonly types: Map<string, RegisteredType>;
   /** Exceptions of the tasks' modules, which keep their class. */
   readonly errors: Map<string, ErrorClass> = new Map();
-  /** Runs the action once the system has accepted what is being answered; set once the parent is there. */
-  whenSent: (action: () => void) => void = (action) => action();
+  /** Goes on once the system has accepted what is being answered; set once the parent is there. */
+  whenSent: (goOn: () => void) => void = (goOn) => goOn();
   readonly #loadable: Promise<void>;
   readonly #parcels = new Parcels();
   readonly #modules = new Map<string, Promise<Record<string, unknown>>>();

@@ -3,32 +3,20 @@
  * a worker and an exported function have no other program. Ends with the parent, unless detached. Not
  * for users.
  *
- * Above: whoever launches it. Below: host.ts, server/server.ts.
+ * Above: whoever launches it. Below: host.ts, turns.ts, server/server.ts.
  *
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { defaultLimits, resolveLimits } from "../limits.ts";
-import {
-  childEntry,
-  endOfTurn,
-  exitProcess,
-  isProgram,
-  runtimeName,
-  writeStderr,
-} from "../runtime.ts";
+import { childEntry, exitProcess, isProgram, runtimeName, writeStderr } from "../runtime.ts";
 import { ObjectServer } from "../server/server.ts";
 import { connect, type Transport } from "../wire/transport.ts";
 import { messagePack } from "../wire/serializer.ts";
 import { Host } from "./host.ts";
 import { type Invitation, takeInvitation } from "./invitation.ts";
-
-/** Ends of a turn until an answer is written; until Node and Bun know that the system has it. */
-const [written, accepted] = [2, 4];
-/** Turns of the event loop after those, before it is looked at only every millisecond. */
-const turns = 3;
+import { Turns } from "./turns.ts";
 
 const invitation = takeInvitation();
 if (invitation) await serveParent(invitation);
@@ -51,8 +39,9 @@ async function serveParent({ address, authkey }: Invitation): Promise<void> {
     idleTimeout: 0, // it ends with its one session
   });
   const transport = await connect(address, { timeout: defaultLimits.handshakeTimeout });
-  whenClosed(transport, () => host.parentLeft());
-  host.whenSent = (action) => whenSent(transport, action);
+  const turns = new Turns(transport);
+  listenIn(transport, { data: () => turns.began(), close: () => host.parentLeft() });
+  host.whenSent = (goOn) => turns.whenSent(goOn);
   server.accept(transport);
   // Only the parent's word, or its end, makes this go on.
   await host.begun;
@@ -64,30 +53,21 @@ async function serveParent({ address, authkey }: Invitation): Promise<void> {
   host.finished.then(() => transport.unref());
 }
 
-/** The server tells only of an end that comes after the handshake. */
-function whenClosed(transport: Transport, closed: () => void): void {
+/** The server tells nobody what comes, and only of an end that comes after the handshake. */
+function listenIn(transport: Transport, told: { data(): void; close(): void }): void {
   const start = transport.start.bind(transport);
   transport.start = (receiver) =>
     start({
-      data: (chunk) => receiver.data(chunk),
+      data: (chunk) => {
+        told.data();
+        receiver.data(chunk);
+      },
       drain: () => receiver.drain(),
       close: (error) => {
         receiver.close(error);
-        closed();
+        told.close();
       },
     });
-}
-
-/**
- * Runs the action once the system has accepted what is answered in this turn. Most of a small task's
- * time would be the event loop's, so that is asked only if the end of the turn does not tell.
- */
-function whenSent(transport: Transport, action: () => void, round = 1): void {
-  const next = () => whenSent(transport, action, round + 1);
-  if (round > written && transport.bufferedBytes === 0) action();
-  else if (round <= accepted) endOfTurn(next);
-  else if (round <= accepted + turns) setImmediate(next);
-  else setTimeout(next, 1);
 }
 
 /**

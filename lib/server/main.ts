@@ -40,9 +40,9 @@ try {
   const listening = listen(address, {
     ...{ tls, makeDirectory },
     accept: (transport) => {
-      const starter = isFirst;
+      const first = isFirst;
       isFirst = false;
-      use(({ server }) => server.accept(transport, starter));
+      use(({ server }) => server.accept(transport, first));
     },
   }).then((listener) => ({ listener, since: performance.now() }));
   const serving = Promise.resolve(early ?? needed.then(load)).then(async (program) => {

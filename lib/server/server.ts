@@ -77,8 +77,8 @@ export class ObjectServer implements SessionHost, ControlHost {
   readonly #options: ObjectServerOptions;
   readonly #control: Control;
   readonly #halfOpen = new Set<Connection>();
-  /** The connection of its starter, while that is half open: it has all the time that it needs. */
-  #starter: Connection | undefined;
+  /** The first connection, most likely the starter's, while it is half open. */
+  #first: Connection | undefined;
   readonly #resolveClosed: (reason: Error) => void;
   #listener: Listener | undefined;
   #aroundEnd: NonNullable<ServeOptions["aroundEnd"]> = (unlisten) => unlisten();
@@ -140,24 +140,24 @@ export class ObjectServer implements SessionHost, ControlHost {
   }
 
   /**
-   * Takes over a new connection, whoever it is. Where it seems to be the starter's, which may do
-   * something else meanwhile, the limits of connections that are not authenticated do not apply.
+   * Takes over a new connection, whoever it is. The limits of connections that are not authenticated
+   * do not apply to the `first` of a server that was started: its starter may be busy meanwhile.
    */
-  accept(transport: Transport, starter = false): void {
+  accept(transport: Transport, first = false): void {
     if (this.#draining) return transport.destroy();
     const { maxHalfOpenConnections, handshakeTimeout } = this.limits;
     let connection!: Connection;
     const authenticated = authenticateServer(
       (receiver) => {
         connection = new Connection(transport, receiver, this.limits);
-        if (starter) this.#starter = connection;
+        if (first) this.#first = connection;
         else this.#halfOpen.add(connection);
         return connection;
       },
       {
         authkey: this.#options.authkey,
         serializer: this.serializer.name,
-        timeout: starter ? Infinity : handshakeTimeout,
+        timeout: first ? Infinity : handshakeTimeout,
         epoch: this.owner.epoch,
       },
       (client) => this.#openSession(connection, client),
@@ -174,9 +174,7 @@ export class ObjectServer implements SessionHost, ControlHost {
     }
     const settled = () => {
       this.#halfOpen.delete(connection);
-      if (!starter) return;
-      this.#starter = undefined;
-      this.#watchIdle();
+      if (first) this.#first = undefined;
     };
     // A connection that fails to authenticate is closed; the client was told why.
     authenticated.then(settled, settled);
@@ -226,7 +224,7 @@ export class ObjectServer implements SessionHost, ControlHost {
     const unlistened = this.#aroundEnd(async () => await this.#listener?.close())
       .catch(warnOfLeftover);
     for (const connection of this.#halfOpen) connection.close(reason);
-    const told = this.#starter && sayGoodbye(this.#starter, reason);
+    const told = this.#first && sayGoodbye(this.#first, reason);
     for (const session of this.sessions.values()) session.announceEnd(reason);
     this.owner.endWaiting(reason);
     await this.#drain(reason);
@@ -277,7 +275,6 @@ export class ObjectServer implements SessionHost, ControlHost {
   #watchIdle(): void {
     const { idleTimeout } = this.#options;
     if (idleTimeout === undefined || this.sessions.size > 0 || this.#draining) return;
-    if (this.#starter) return;
     clearTimeout(this.#idle);
     const noneYet = this.#nextSession === 1;
     const rest = noneYet ? Math.ceil(this.#firstSessionBy - performance.now()) : 0;
