@@ -45,7 +45,6 @@ import {
 } from "../mod.ts";
 import { contend, Deadline } from "../lib/manager/election.ts";
 import { listNamed, namedDirectory, readNamed, register } from "../lib/manager/named.ts";
-import { spawnServer } from "../lib/process/spawn.ts";
 import { authkeyText, randomAuthkey } from "../lib/wire/auth.ts";
 import { type KeyFile, readKeyFile, writeKeyFile } from "../lib/wire/key_file.ts";
 import { protocolVersion } from "../lib/wire/protocol.ts";
@@ -65,6 +64,7 @@ import {
   runtimePath,
   source,
 } from "./support/runtimes.ts";
+import { startServerProcess } from "./support/server_process.ts";
 
 const setup = fixture("open/setup.ts").href;
 
@@ -652,30 +652,15 @@ void test("a server that does not answer: TimeoutError names its process, and no
 /** Starts a server for the directory as `Manager.open` does, without giving it the name. */
 async function startUnnamed(directory: string) {
   const address = `unix:${join(directory, "s-0123abcd")}`;
-  const authkey = authkeyText(randomAuthkey());
-  const config = {
-    nonce: "nonce",
+  const authkey = randomAuthkey();
+  const server = await startServerProcess(
     address,
     authkey,
-    makeDirectory: false,
-    serializer: "messagepack",
-    limits: {},
-    modules: [],
-    tasks: [],
-    builtins: true,
-    shutdownTimeout: 5000,
-    detached: false,
-    namedDirectory: directory,
-  };
-  const server = await spawnServer({
-    config,
-    nonce: config.nonce,
-    address,
-    logFile: join(directory, "server.log"),
-    startTimeout: 60_000,
-  });
-  server.ref();
-  return { server, file: keyFile(address, { authkey, pid: server.pid }) };
+    { namedDirectory: directory },
+    { logFile: join(directory, "server.log") },
+  );
+  const file = keyFile(address, { authkey: authkeyText(authkey), pid: server.pid });
+  return { server, file };
 }
 
 void test("a server whose starter dies before it has the name ends, and touches no other's files", async () => {

@@ -58,6 +58,7 @@ import { memoryPair, type Transport } from "../lib/wire/transport.ts";
 import { newServer } from "./conformance/in_server.ts";
 import { inOrder, type QueueKind, queueKinds } from "./conformance/queue.ts";
 import { assertClean } from "./support/clean.ts";
+import { clientOptions } from "./support/clients.ts";
 import { VirtualClock } from "./support/clock.ts";
 import { eventually } from "./support/events.ts";
 import { check, fc } from "./support/fast_check.ts";
@@ -141,16 +142,8 @@ function connectClient(
   limits: Partial<Limits> = {},
   verdictTimeout?: number,
 ): Promise<Client> {
-  return Client.connect(transport, {
-    address: "unix:/tests/have/no/socket",
-    authkey,
-    serializer: messagePack,
-    limits: resolveLimits(limits),
-    timeout: 10_000,
-    errors: new Map(),
-    remote: false,
-    verdictTimeout,
-  });
+  const options = { authkey, limits: resolveLimits(limits), verdictTimeout };
+  return Client.connect(transport, clientOptions(options));
 }
 
 async function withServer(body: (server: ObjectServer) => Promise<void>): Promise<void> {

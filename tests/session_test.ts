@@ -43,6 +43,7 @@ import {
 } from "../lib/wire/protocol.ts";
 import { connect, memoryPair } from "../lib/wire/transport.ts";
 import { assertClean } from "./support/clean.ts";
+import { clientOptions } from "./support/clients.ts";
 import { eventually } from "./support/events.ts";
 import {
   type Answer,
@@ -248,16 +249,8 @@ function connectClient(
   remote = false,
   callTimeout?: number,
 ): Promise<Client> {
-  return Client.connect(transport, {
-    address: "unix:/tests/have/no/socket",
-    authkey,
-    serializer: messagePack,
-    limits: resolveLimits(limits),
-    timeout: 10_000,
-    callTimeout,
-    errors: new Map(),
-    remote,
-  });
+  const options = { authkey, limits: resolveLimits(limits), callTimeout, remote };
+  return Client.connect(transport, clientOptions(options));
 }
 
 /** Waits for the end of a peer's connection and of its session. */

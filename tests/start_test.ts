@@ -20,9 +20,8 @@ import {
 } from "../mod.ts";
 import { Client } from "../lib/client/client.ts";
 import type { ClientOptions } from "../lib/client/options.ts";
-import { resolveLimits } from "../lib/limits.ts";
-import { spawnServer } from "../lib/process/spawn.ts";
-import { authenticateServer, authkeyText, randomAuthkey } from "../lib/wire/auth.ts";
+import type { ServerConfig } from "../lib/server/config.ts";
+import { authenticateServer, randomAuthkey } from "../lib/wire/auth.ts";
 import { Connection } from "../lib/wire/connection.ts";
 import { Kind, readCall, serverMethods, writeJson, writeReply } from "../lib/wire/protocol.ts";
 import { makeSocketDirectory } from "../lib/wire/socket_directory.ts";
@@ -30,8 +29,10 @@ import { connect, memoryPair, newSocketPath, type Transport } from "../lib/wire/
 import quiet from "./fixtures/start/quiet_types.ts";
 import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
+import { clientOptions } from "./support/clients.ts";
 import { framesOf, jsonOf, Peer } from "./support/peer.ts";
 import { currentRuntime, fixture } from "./support/runtimes.ts";
+import { startServerProcess } from "./support/server_process.ts";
 
 const authkey = new Uint8Array(32).fill(7);
 
@@ -44,18 +45,8 @@ function beBusy(milliseconds: number): void {
 /** A client that has not joined yet, and the other end of its transport. */
 function newClient(changes: Partial<ClientOptions> = {}): { client: Client; theirs: Transport } {
   const [ours, theirs] = memoryPair();
-  return { client: new Client(ours, { ...options, ...changes }), theirs };
+  return { client: new Client(ours, clientOptions({ authkey, ...changes })), theirs };
 }
-
-const options: ClientOptions = {
-  address: "unix:/tests/have/no/socket",
-  authkey,
-  serializer: messagePack,
-  limits: resolveLimits({}),
-  timeout: 10_000,
-  errors: new Map(),
-  remote: false,
-};
 
 /** Lets a client in, and answers each of its calls with the name of the method. */
 async function letIn(
@@ -230,7 +221,7 @@ void test("who comes first and says nothing keeps no server beyond its idleTimeo
   const mute = await connect(address, { timeout: 5000 });
   const client = await Client.connect(
     await connect(address, { timeout: 5000 }),
-    { ...options, address, authkey },
+    clientOptions({ address, authkey }),
   );
   await client.close();
   assert.deepEqual(await server.exited, { code: 0, signal: null });
@@ -295,32 +286,12 @@ void test("everybody who comes while the server loads is let in", async () => {
 });
 
 /** A server of this runtime that listens, and that nobody has come to. */
-async function startServer(changes: Record<string, unknown> = {}) {
+async function startServer(changes: Partial<ServerConfig> = {}) {
   const path = newSocketPath();
   const address = `unix:${path}`;
   const authkey = randomAuthkey();
-  const config = {
-    nonce: "nonce",
-    address,
-    authkey: authkeyText(authkey),
-    makeDirectory: true,
-    serializer: "messagepack",
-    limits: {},
-    modules: [],
-    tasks: [],
-    builtins: true,
-    shutdownTimeout: 5000,
-    detached: false,
-    ...changes,
-  };
-  const server = await spawnServer({
-    config,
-    nonce: config.nonce,
-    address,
-    foreign: false,
-    startTimeout: 60_000,
-  });
-  server.ref();
+  const config = { makeDirectory: true, ...changes };
+  const server = await startServerProcess(address, authkey, config, { foreign: false });
   return { server, address, authkey, directory: dirname(path) };
 }
 

@@ -2,7 +2,7 @@
  * A client: one connection, one session. It sends calls, matches the replies, cancels what nobody
  * waits for any more, and counts what it holds. The mirror image of server/session.ts.
  *
- * Above: manager.ts and proxies. Below: holds.ts, pending.ts, ending.ts, connection.ts and a serializer.
+ * Above: manager.ts and proxies. Below: holds.ts, pending.ts, ending.ts, connection.ts, a serializer.
  *
  * @module
  */

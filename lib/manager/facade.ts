@@ -15,7 +15,7 @@ import { inTime, within } from "../in_time.ts";
 import { checkedOptions, checkNames, checkObject } from "../call_options.ts";
 import type { BuiltinCreators, Creators } from "../remote.ts";
 import type { DebugInfo } from "../server/control.ts";
-import { readTicket } from "../server/tickets.ts";
+import { readTicket, type TicketText } from "../server/tickets.ts";
 import type { ServerProcess } from "../process/spawn.ts";
 
 /** Why a manager is unusable. */
@@ -173,12 +173,12 @@ export class ManagerFacade implements ManagerMembers<unknown> {
   }
 
   async importProxy<P>(ticket: string): Promise<P> {
-    const { secret } = readTicket(ticket);
-    this.#checkTicket(ticket);
+    const parts = readTicket(ticket);
+    this.#checkTicket(parts);
     try {
-      return await this.#call("importProxy", [secret]) as P;
+      return await this.#call("importProxy", [parts.secret]) as P;
     } catch (error) {
-      this.#checkTicket(ticket); // which server this is may be known only now
+      this.#checkTicket(parts); // which server this is may be known only now
       throw error;
     }
   }
@@ -221,8 +221,7 @@ export class ManagerFacade implements ManagerMembers<unknown> {
     await this[this.#parts.disposal]();
   }
 
-  #checkTicket(ticket: string): void {
-    const { epoch, address } = readTicket(ticket);
+  #checkTicket({ epoch, address }: TicketText): void {
     const { client } = this.#parts;
     if (epoch === client.epoch || client.epoch === "" || !client.usable) return;
     throw new UnknownObjectError(

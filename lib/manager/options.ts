@@ -61,7 +61,10 @@ export interface HostOptions {
 
 /** Options of everything that gives a client. */
 export interface ClientSideOptions {
-  /** Milliseconds for every call that does not wait for another caller. Default: no limit. */
+  /**
+   * Milliseconds for every call that does not wait for another caller, from when the server has let
+   * this client in. Default: no limit.
+   */
   callTimeout?: number;
 }
 

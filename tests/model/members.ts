@@ -9,14 +9,13 @@
 import assert from "node:assert/strict";
 import { setImmediate, setTimeout } from "node:timers";
 import { Client } from "../../lib/client/client.ts";
-import { resolveLimits } from "../../lib/limits.ts";
 import { ManagerFacade } from "../../lib/manager/facade.ts";
 import { thread } from "../../lib/process/child.ts";
 import type { BuiltinCreators } from "../../lib/remote.ts";
 import { authkeyBytes } from "../../lib/wire/auth.ts";
-import { messagePack } from "../../lib/wire/serializer.ts";
 import { connect, memoryPair, type Transport } from "../../lib/wire/transport.ts";
 import { ConnectionClosedError, type Manager, TimeoutError, type WaitOptions } from "../../mod.ts";
+import { clientOptions } from "../support/clients.ts";
 import type { Random } from "./random.ts";
 
 /** What was done in all programs. */
@@ -184,15 +183,7 @@ export interface Access {
 export async function join(club: Club, access: Access, kind: MemberKind): Promise<Member> {
   const { address } = access;
   const [transport, authkey] = await open(access);
-  const client = await Client.connect(transport, {
-    address,
-    authkey,
-    serializer: messagePack,
-    limits: resolveLimits({}),
-    timeout: 10_000,
-    errors: new Map(),
-    remote: false,
-  });
+  const client = await Client.connect(transport, clientOptions({ address, authkey }));
   return new Member(club, client, transport, kind);
 }
 

@@ -7,12 +7,11 @@
  * @module
  */
 import { Client } from "../../lib/client/client.ts";
-import { resolveLimits } from "../../lib/limits.ts";
 import type { ObjectServer } from "../../lib/server/server.ts";
 import { headerBytes } from "../../lib/wire/frame.ts";
 import { Kind } from "../../lib/wire/protocol.ts";
 import { memoryPair, type Transport } from "../../lib/wire/transport.ts";
-import { messagePack } from "../../mod.ts";
+import { clientOptions } from "./clients.ts";
 
 type Receiver = Parameters<Transport["start"]>[0];
 
@@ -125,15 +124,9 @@ export async function tappedClient(
   const [ours, theirs] = memoryPair();
   server.accept(theirs);
   const tap = new Tap(ours);
-  const client = await Client.connect(tap, {
-    address: server.address,
-    authkey,
-    serializer: messagePack,
-    limits: resolveLimits({}),
-    timeout: 10_000,
-    errors: new Map(),
-    remote: false,
-    verdictTimeout,
-  });
+  const client = await Client.connect(
+    tap,
+    clientOptions({ address: server.address, authkey, verdictTimeout }),
+  );
   return { client, tap };
 }
