@@ -51,17 +51,19 @@ export function typeChecks(tools: Tools): Check[] {
 export async function runChecks(
   checks: Check[],
   print: Print = toStdout,
-): Promise<{ passed: number; failed: number }> {
-  let failed = 0;
+): Promise<{ passed: number; failed: number; failures: string[] }> {
+  const failures: string[] = [];
   for (const { name, command, args } of checks) {
     const { code, output, problem, time } = await run(command, args, { cwd: root, quiet: true });
     const good = code === 0 && problem === undefined;
     print(`${good ? "✓" : "✗"} ${name} (${(time / 1000).toFixed(1)} s)\n`);
     if (good) continue;
-    failed++;
-    print(`${output.trimEnd()}\n${problem ? `${name}: ${problem}\n` : ""}\n`);
+    const text = `${output.trimEnd()}\n${problem ? `${name}: ${problem}\n` : ""}`;
+    failures.push(`${name}\n${text}`);
+    print(`${text}\n`);
   }
-  return { passed: checks.length - failed, failed };
+  const failed = failures.length;
+  return { passed: checks.length - failed, failed, failures };
 }
 
 function typedFolders(): string[] {

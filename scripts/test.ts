@@ -1,6 +1,7 @@
 /**
- * `deno task test [part] [file filter]`: every test on every runtime. The last line is
- * `N passed, N failed`, summed over all of them; the exit code is 0 only if nothing failed.
+ * `deno task test [part] [file filter]`: every test on every runtime. At the end it tells again
+ * what failed. The last line is `N passed, N failed`, summed over all of them; the exit code is 0
+ * only if nothing failed.
  *
  * Parts, in this order: `checks` (format, lint, types, import rules, docs), `types` (TypeScript 5.9
  * and 7), `deno`, `bun`, `node`, `package` (the npm package from the outside), `node20` (the tests,
@@ -17,9 +18,9 @@ import { buildPackage, type Built, packageChecks } from "./build_npm.ts";
 import { type Check, houseChecks, runChecks, typeChecks } from "./checks.ts";
 import { layOutForNode20 } from "./node20.ts";
 import type { Print } from "./run.ts";
-import { type Counts, type Runner, runTests } from "./runners.ts";
+import { bunRunner, denoRunner, nodeRunner, type Report, runTests } from "./runners.ts";
 import { sideBySide } from "./side_by_side.ts";
-import { node20, root, setUp, type Tools, versionOf } from "./tools.ts";
+import { node20, root, setUp, versionOf } from "./tools.ts";
 
 const partNames = ["checks", "types", "deno", "bun", "node", "package", "node20"] as const;
 type PartName = typeof partNames[number];
@@ -43,7 +44,7 @@ if (files.length === 0) {
 const piecesOfTests = 3;
 
 /** What runs at a time. */
-type Piece = (print: Print) => Promise<Counts>;
+type Piece = (print: Print) => Promise<Report>;
 
 const tools = await setUp();
 let built: Promise<Built> | undefined;
@@ -71,7 +72,7 @@ summarize();
 interface Result {
   /** That of its part. */
   title: string;
-  counts: Counts;
+  report: Report;
   /** Milliseconds. */
   time: number;
 }
@@ -81,15 +82,16 @@ async function runPiece(name: PartName, index: number, print: Print): Promise<Re
   const pieces = parts[name];
   const started = performance.now();
   print(`\n=== ${title}${pieces.length > 1 ? `, ${index + 1} of ${pieces.length}` : ""} ===\n`);
-  const counts = await pieces[index]!(print).catch((error: unknown): Counts => {
-    print(`✗ ${name}: ${error instanceof Error ? error.message : error}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
+  const report = await pieces[index]!(print).catch((error: unknown): Report => {
+    const text = `✗ ${name}: ${error instanceof Error ? error.message : error}`;
+    print(`${text}\n`);
+    return { passed: 0, failed: 1, skipped: 0, failures: [text] };
   });
-  return { title, counts, time: performance.now() - started };
+  return { title, report, time: performance.now() - started };
 }
 
 /** The files are dealt out in turn, so that long ones, which have similar names, are spread. */
-function testPieces(run: (files: string[], print: Print) => Promise<Counts>): Piece[] {
+function testPieces(run: (files: string[], print: Print) => Promise<Report>): Piece[] {
   const dealt = Array.from(
     { length: Math.min(piecesOfTests, files.length) },
     (_, piece) => files.filter((_, index) => index % piecesOfTests === piece),
@@ -97,7 +99,7 @@ function testPieces(run: (files: string[], print: Print) => Promise<Counts>): Pi
   return dealt.map((some) => (print) => run(some, print));
 }
 
-async function check(checks: Check[], print: Print): Promise<Counts> {
+async function check(checks: Check[], print: Print): Promise<Report> {
   return { ...await runChecks(checks, print), skipped: 0 };
 }
 
@@ -105,7 +107,7 @@ function builtPackage(): Promise<Built> {
   return built ??= buildPackage(tools);
 }
 
-async function onNode20(files: string[], print: Print): Promise<Counts> {
+async function onNode20(files: string[], print: Print): Promise<Report> {
   laidOut ??= builtPackage().then((built) => layOutForNode20(tools, built));
   const runner = nodeRunner(await node20(), await laidOut, ".js");
   return await runTests(runner, files.map((file) => file.replace(/\.ts$/, ".js")), print);
@@ -121,53 +123,6 @@ function filesBelow(folder: string): string[] {
   return found.sort();
 }
 
-function denoRunner({ deno }: Tools): Runner {
-  return {
-    command: deno,
-    args: ["test", "-A", "--no-check"], // not --quiet, which hides what tests print
-    cwd: root,
-    count: (output) => ({
-      passed: number(output, /\| (\d+) passed/g),
-      failed: number(output, /passed(?: \([^)]*\))? \| (\d+) failed/g),
-      skipped: number(output, /\| (\d+) ignored/g),
-    }),
-  };
-}
-
-function bunRunner({ bun }: Tools): Runner {
-  return {
-    command: bun,
-    args: ["test", "--timeout", "120000"],
-    cwd: root,
-    count: (output) => ({
-      passed: number(output, /^ *(\d+) pass$/gm),
-      failed: number(output, /^ *(\d+) fail$/gm),
-      skipped: number(output, /^ *(\d+) skip$/gm),
-    }),
-  };
-}
-
-function nodeRunner(command: string, cwd: string, extension: ".ts" | ".js"): Runner {
-  return {
-    command,
-    args: [
-      ...["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=120000"],
-      ...(extension === ".js" ? ["--enable-source-maps"] : []),
-    ],
-    cwd,
-    count: (output) => ({
-      passed: number(output, /^ℹ pass (\d+)$/gm),
-      failed: number(output, /^ℹ fail (\d+)$/gm) + number(output, /^ℹ cancelled (\d+)$/gm),
-      skipped: number(output, /^ℹ skipped (\d+)$/gm),
-    }),
-  };
-}
-
-/** The number in the last match: a test may print something that looks like a summary. */
-function number(text: string, pattern: RegExp): number {
-  return Number([...text.matchAll(pattern)].at(-1)?.[1] ?? 0);
-}
-
 async function titleOf(name: PartName): Promise<string> {
   if (name === "deno") return `Deno ${Deno.version.deno}`;
   if (name === "bun") return `Bun ${await versionOf(tools.bun)}`;
@@ -177,23 +132,28 @@ async function titleOf(name: PartName): Promise<string> {
 }
 
 function summarize(): void {
+  for (const { title, report } of results) {
+    for (const text of report.failures) {
+      console.log(`\n=== Failed: ${title} ===\n${lastLines(text.trim(), 100)}`);
+    }
+  }
   console.log("");
   for (const [title, pieces] of Map.groupBy(results, ({ title }) => title)) {
-    const { passed, failed, skipped } = total(pieces.map(({ counts }) => counts));
     const seconds = `${Math.round(pieces.reduce((sum, { time }) => sum + time, 0) / 1000)} s`;
+    const [passed, failed, skipped] = total(pieces);
     console.log(`${title}: ${passed} ok, ${failed} not, ${skipped} skipped (${seconds})`);
   }
-  const { passed, failed, skipped } = total(results.map(({ counts }) => counts));
+  const [passed, failed, skipped] = total(results);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   Deno.exit(failed > 0 ? 1 : 0);
 }
 
-function total(all: readonly Counts[]): Counts {
-  const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const { passed, failed, skipped } of all) {
-    sum.passed += passed;
-    sum.failed += failed;
-    sum.skipped += skipped;
-  }
-  return sum;
+function total(some: readonly Result[]): [passed: number, failed: number, skipped: number] {
+  const sum = (of: "passed" | "failed" | "skipped") =>
+    some.reduce((all, { report }) => all + report[of], 0);
+  return [sum("passed"), sum("failed"), sum("skipped")];
+}
+
+function lastLines(text: string, many: number): string {
+  return text.split("\n").slice(-many).join("\n");
 }
