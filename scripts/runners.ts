@@ -59,7 +59,9 @@ export function bunRunner({ bun }: Tools): Runner {
       passed: number(output, /^ *(\d+) pass$/gm),
       failed: number(output, /^ *(\d+) fail$/gm),
       skipped: number(output, /^ *(\d+) skip$/gm),
-      failures: output.match(/(^(?!\((pass|fail|skip|todo)\)).*\n)*^\(fail\) .*$/gm) ?? [],
+      failures: output
+        .replace(/^\d+ tests failed:$[^]*/m, "") // the names again, without the errors
+        .match(/(^(?!\((pass|fail|skip|todo)\)).*\n)*^\(fail\) .*$/gm) ?? [],
     }),
   };
 }

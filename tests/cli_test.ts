@@ -632,6 +632,7 @@ test("referent top --once --json shows a holder and a waiter, depth, calls and r
     abort.abort();
     await waiting;
     await guard.release();
+    assert.equal(await queue.size(), 3); // and so it was not collected before
   });
 });
 
@@ -818,7 +819,7 @@ test("top ends with exit code 0 on Ctrl-C, also if its server hangs, and with 1 
     const address = `unix:${folder}/s`;
     const server = start(["serve", "--address", address]);
     await server.line();
-    const args = ["top", address, "--json", "--interval", "1"];
+    const args = ["top", address, "--json", "--interval", "20"];
     const [interrupted, orphaned] = [start(args), start(args)];
     await Promise.all([interrupted.line(), orphaned.line()]);
     process.kill(server.process.pid!, "SIGSTOP");
@@ -835,7 +836,7 @@ test("top ends with exit code 0 on Ctrl-C, also if its server hangs, and with 1 
 
 test("a top whose reader goes away ends with exit code 0 and no word", async () => {
   await hosting([], async ({ address }) => {
-    const top = start(["top", address, "--interval", "1"]);
+    const top = start(["top", address, "--interval", "20"]);
     await top.line();
     top.process.stdout!.destroy();
     const { code, stderr } = await top.end;

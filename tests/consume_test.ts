@@ -6,7 +6,6 @@
  * @module
  */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { test } from "node:test";
 import {
   callMethod,
@@ -26,6 +25,7 @@ import { Handles } from "../lib/server/handles.ts";
 import { handleMethods, Status } from "../lib/wire/protocol.ts";
 import { newServer } from "./conformance/in_server.ts";
 import { assertClean } from "./support/clean.ts";
+import { assertCosts, timeOf } from "./support/costs.ts";
 import { bareCaller, errorOf, Scripted } from "./support/scripted.ts";
 import { settled, waiting, withSessions } from "./support/sessions.ts";
 
@@ -220,30 +220,19 @@ void test("each ack of a large batch of leases takes the time of one of a small 
     const handles = new Handles(() => 0);
     const leases = queue.getMany(count, { lease: true }, caller) as Holding;
     const { id } = handles.openHolding(leases, undefined);
-    const time = cpuTimeOf(() => {
+    const time = timeOf(() => {
       for (let i = 0; i < count; i++) handles.call(id, ack, [i]);
     });
     assert.deepEqual([handles.count().holdings, queue.describe()["leased"]], [0, 0]);
     return time;
   };
-  // The same number of acks each time; the least of some rounds is what they take undisturbed.
-  let [small, large] = [Infinity, Infinity];
-  for (let round = 0; round < 5; round++) {
+  const inBatches = (batches: number, count: number) => () => {
     let time = 0;
-    for (let batch = 0; batch < 16; batch++) time += acksOf(2_000);
-    small = Math.min(small, time);
-    large = Math.min(large, acksOf(32_000));
-  }
-  assert.ok(large / small < 8, `they take ${large / small} times as long`);
+    for (let batch = 0; batch < batches; batch++) time += acksOf(count);
+    return time;
+  };
+  assertCosts(8, inBatches(16, 2_000), inBatches(1, 32_000));
 });
-
-/** The microseconds that the process works for the action: of what others do it knows nothing. */
-function cpuTimeOf(action: () => void): number {
-  const before = process.cpuUsage();
-  action();
-  const { user, system } = process.cpuUsage(before);
-  return user + system;
-}
 
 // consume().
 

@@ -93,11 +93,11 @@ async function startAll(...bodies: ((step: Step) => Promise<string>)[]): Promise
   return tasks;
 }
 
-/** Lets the tasks go on one after the other; all but the last wait. */
+/** Lets the tasks go on one after the other; all but the last wait, or have given up. */
 async function closeCircle(manager: Manager, tasks: Task[]): Promise<void> {
   for (const [i, task] of tasks.entries()) {
     task.go();
-    if (i < tasks.length - 1) await waiting(manager, i + 1);
+    if (i < tasks.length - 1) await Promise.race([waiting(manager, i + 1), task.end]);
   }
 }
 
@@ -850,7 +850,7 @@ void test("a reader nested in a reader behind a writer with a timeout or signal 
       const done = ours!.withLock(async () => {
         const write = () => theirs!.acquire(options);
         const writer = assert.rejects(how === "in a callback" ? own.withLock(write) : write());
-        await waiting(managers[0]!, 1);
+        await Promise.race([waiting(managers[0]!, 1), writer]);
         const inner = ours!.withLock(() => "done", { mode });
         await ours!.locked();
         controller.abort();

@@ -12,14 +12,21 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { type ListProxy, ManagerError, TimeoutError, WorkerLostError } from "../mod.ts";
-import { Pool, type PoolOptions } from "../lib/process.ts";
+import { Pool, type PoolOptions, type Progress } from "../lib/process.ts";
 import { tasks } from "./fixtures/pool/tasks.ts";
 import { type Child, startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
 import { eventually, isRunning } from "./support/events.ts";
 import { collect, kinds, range, untilLength, withManagedPool, withPool } from "./support/pools.ts";
 import { aFew, inRuntime } from "./support/processes.ts";
-import { campaigning, currentRuntime, fixture, runtimeNames } from "./support/runtimes.ts";
+import {
+  campaigning,
+  campaignTime,
+  currentRuntime,
+  fixture,
+  runtimeNames,
+  tellCampaign,
+} from "./support/runtimes.ts";
 
 const queued = aFew(2);
 const crashes = campaigning ? 1000 : 30;
@@ -55,12 +62,14 @@ function* endless(): Generator<number> {
 
 void test(
   `with retries, a map of ${crashes} whose every task kills its worker once is complete`,
+  campaignTime,
   queued(async () => {
     const folder = mkdtempSync(join(tmpdir(), "pool-"));
     try {
       await withPool(3, { ...bun, permissions: undefined }, async (pool) => {
         const items = range(crashes).map((i) => [folder, i] as const);
-        const results = await pool.starmap(tasks.dieOnce, items, { retries: 1 });
+        const onProgress = ({ done }: Progress) => tellCampaign(done, crashes);
+        const results = await pool.starmap(tasks.dieOnce, items, { retries: 1, onProgress });
         assert.deepEqual(results, range(crashes).map((i) => i * i));
       });
     } finally {

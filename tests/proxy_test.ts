@@ -953,7 +953,7 @@ test("bad options are refused at once", () =>
   }));
 
 test("callTimeout ends calls that do not wait for another caller", async () => {
-  const manager = await Manager.local({ types, callTimeout: 300, shutdownTimeout: 1 });
+  const manager = await Manager.local({ types, callTimeout: 1000, shutdownTimeout: 1 });
   try {
     const slow = await manager.Slow();
     await assert.rejects(slow.pass(1), TimeoutError);
@@ -1027,6 +1027,7 @@ test("releaseProxy({ all: true }) gives back every receipt, and again it does no
     await assert.rejects(item.at(0), ReleasedError);
     const { objects } = await manager.debugInfo();
     assert.deepEqual(objects.map(({ typeid }) => typeid), ["Box"]);
+    assert.ok(isProxy(box)); // and so it was not collected before
   }));
 
 test("a released proxy cannot be sent, copied, represented by its server or exported", () =>
@@ -1254,6 +1255,7 @@ test("everything works the same over a socket", () =>
     await eventually("the iterator is freed", async () => (await numbers.counts()).finished === 1);
     assert.deepEqual(await getValue(inner), [1, 2]);
     assert.equal(await first.numberOfObjects(), 3);
+    assert.ok([inner, box, numbers].every(isProxy)); // and so none was collected before
   }));
 
 // Proxies in values.
@@ -1925,7 +1927,8 @@ test("a method can call its own object through its proxy", () =>
 test("a call in the server has the same refusals: what cannot be sent, not exposed, timeout, abort", () =>
   withManager(async (manager) => {
     const helper = await manager.Helper();
-    const error = await rejection(helper.sendFunction(await manager.list()));
+    const list = await manager.list();
+    const error = await rejection(helper.sendFunction(list));
     assert.ok(error instanceof SerializeError);
     assert.match(error.message, /"args\[0\]\.deep"/);
     const slow = await manager.Slow();
@@ -1933,6 +1936,7 @@ test("a call in the server has the same refusals: what cannot be sent, not expos
     await assert.rejects(helper.abort(slow), /given up in the server/);
     await assert.rejects(helper.notExposed(slow), NotExposedError);
     assert.equal((await manager.debugInfo()).objects.length, 3);
+    assert.ok([helper, list, slow].every(isProxy)); // and so none was collected before
   }));
 
 // Errors.

@@ -381,7 +381,7 @@ test("an iterator whose reader got a timeout is freed", async () => {
     const client = await connectClient(ours);
     const work = await create(client, "Work");
     const iterator = await callMethod<AsyncIterator<unknown>>(work, "endless", [], {
-      timeout: 300,
+      timeout: 1000,
     });
     const [session] = server.sessions.values();
     assert.equal(session!.describe()["iterators"], 1);
@@ -1314,7 +1314,7 @@ test("a maxOutputBytes below what a transport buffers holds nobody up", () =>
   }));
 
 test("a session that accepts no byte for stalledTimeout is closed, one that reads is not", () =>
-  withServer({ stalledTimeout: 40 }, async (server) => {
+  withServer({ stalledTimeout: 500 }, async (server) => {
     const [reader, lazy] = [await Peer.open(server, authkey), await Peer.open(server, authkey)];
     const work = await lazy.create(1, "Work");
     lazy.pause();

@@ -7,11 +7,13 @@ import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import test from "node:test";
 import { ConnectionClosedError } from "../lib/errors.ts";
 import { connect, listen, memoryPair, newSocketPath } from "../lib/wire/transport.ts";
 import { formatAddress, maxSocketPathBytes, parseAddress } from "../lib/wire/address.ts";
 import type { ConnectOptions, Transport } from "../lib/wire/transport.ts";
+import { beBusy } from "./support/events.ts";
 
 const certificates = new URL("./fixtures/tls/", import.meta.url);
 const pem = (name: string) => readFileSync(new URL(name, certificates), "utf8");
@@ -548,6 +550,20 @@ test("connect() to a refusing socket gives up after its timeout, with the cause"
     assert.ok(error instanceof ConnectionClosedError);
     assert.equal((error.cause as { code?: string }).code, "ECONNREFUSED");
   });
+});
+
+test("connect() of a program that is busy tells what refused it, and nothing else", async () => {
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => void warnings.push(warning);
+  process.on("warning", warned);
+  await withPath(async (path) => {
+    await leaveStaleSocket(path);
+    const failed = rejection(connect(`unix:${path}`, { timeout: 50 }));
+    setTimeout(() => beBusy(100), 2); // while it waits for the next try
+    assert.equal(((await failed).cause as { code?: string }).code, "ECONNREFUSED");
+  });
+  process.off("warning", warned);
+  assert.deepEqual(warnings, []);
 });
 
 test("connect() waits for a server that is about to listen", async () => {

@@ -10,7 +10,7 @@
 import { connect as connectNet, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { dirname } from "node:path";
-import { ConnectionClosedError } from "../errors.ts";
+import { ConnectionClosedError, TimeoutError } from "../errors.ts";
 import { maxTimeout } from "../limits.ts";
 import { isPermissionError } from "../runtime.ts";
 import { formatAddress, parseAddress } from "./address.ts";
@@ -149,15 +149,18 @@ export async function connect(address: string, options: ConnectOptions): Promise
   if (target.kind === "memory") throw notASocket(address);
   const open = await opener(target, options.tls);
   const deadline = performance.now() + timeout;
+  let refusal: unknown;
   for (let delay = 5;; delay = Math.min(delay * 2, 200)) {
     signal?.throwIfAborted();
     try {
-      const rest = deadline - performance.now();
+      const rest = Math.max(1, deadline - performance.now());
       return new SocketTransport(await opened(open, rest, signal));
     } catch (error) {
       signal?.throwIfAborted();
+      // A last try without time says less than what refused those before it.
+      if (!(error instanceof TimeoutError)) refusal = error;
       const again = isRetryable(error) && performance.now() + delay < deadline;
-      if (!again) throw cannotConnect(address, target, error);
+      if (!again) throw cannotConnect(address, target, refusal ?? error);
     }
     await sleep(delay, signal);
   }
@@ -306,7 +309,10 @@ function opened(
       reject(error);
     };
     const abort = () => settle(signal?.reason);
-    const timer = setTimeout(() => settle(new Error("timed out")), Math.min(timeout, maxTimeout));
+    const timer = setTimeout(
+      () => settle(new TimeoutError("timed out")),
+      Math.min(timeout, maxTimeout),
+    );
     signal?.addEventListener("abort", abort);
     socket.on("error", settle);
     socket.once(event, () => settle());

@@ -26,6 +26,12 @@ export async function eventually<T>(
   }
 }
 
+/** Does something else, so that nothing that comes is read meanwhile. */
+export function beBusy(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
 /** Whether a process with the id is there (also when it is only waiting to be collected). */
 export function isAlive(pid: number): boolean {
   try {

@@ -29,6 +29,14 @@ export const compiled: boolean = import.meta.url.endsWith(".js");
 /** Whether a long campaign is run here: once in the suite, in Bun, which is the quickest at them. */
 export const campaigning: boolean = currentRuntime === "bun";
 
+/** The time of a test with a campaign of processes: on a busy machine they take much longer. */
+export const campaignTime: { timeout: number } = { timeout: 900_000 };
+
+/** Tells now and then how far a campaign is: a runner that hears nothing takes it for hanging. */
+export function tellCampaign(done: number, total: number): void {
+  if (campaigning && done % (total / 10) === 0) console.log(`# ${done} of ${total}`);
+}
+
 /** The folder that has `mod.ts` (or `mod.js`), `tests/`, `examples/`, `docs/`. */
 const here = new URL("../../", import.meta.url);
 
