@@ -29,8 +29,8 @@ if (!process.env[variable]?.startsWith(`${process.pid}-`)) {
 const mark: string = process.env[variable] ?? "";
 const filesBefore: ReadonlySet<string> = new Set(files());
 
-/** How long processes may take to be gone after they were told to. */
-const patience = 5000;
+/** How long processes may take to be gone after they were told to, on a busy machine. */
+const patience = 30_000;
 
 /** Rejects with the list of what is left, once it had time to go. */
 export async function assertClean(): Promise<void> {

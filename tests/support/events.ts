@@ -10,18 +10,18 @@ import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 
 /**
- * Resolves once `check` gives something true, to that; rejects after ten seconds, naming `what`.
+ * Resolves once `check` gives something true, to that; rejects after a minute, naming `what`.
  * For what has no event: the end of a process that is not a child, a file that goes away.
  */
 export async function eventually<T>(
   what: string,
   check: () => T | Promise<T>,
 ): Promise<NonNullable<T>> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const value = await check();
     if (value) return value;
-    if (performance.now() > deadline) throw new Error(`In ten seconds this never was: ${what}`);
+    if (performance.now() > deadline) throw new Error(`In a minute this never was: ${what}`);
     await setTimeout(5);
   }
 }
