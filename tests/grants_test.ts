@@ -1682,10 +1682,10 @@ for (const [name, make] of Object.entries(waits)) {
 }
 
 void test("callTimeout never applies to waits, the options of a view do", async () => {
-  const manager = await Manager.local({ callTimeout: 1000 });
+  const manager = await Manager.local({ callTimeout: 500 });
   const event = await manager.event();
   const patient = event.wait();
-  await assert.rejects(withOptions(event, { timeout: 1200 }).wait(), TimeoutError);
+  await assert.rejects(withOptions(event, { timeout: 600 }).wait(), TimeoutError);
   await event.set();
   await patient;
   await manager.shutdown();

@@ -178,11 +178,11 @@ void test("builtins: false leaves only the user's typeids", async () => {
 });
 
 void test("callTimeout limits each call, and its own timeout wins", async () => {
-  const manager = await Manager.local({ types, callTimeout: 1000 }); // creations have to finish in it
+  const manager = await Manager.local({ types, callTimeout: 500 }); // creations have to finish in it
   const gate = await manager.Gate();
   await assert.rejects(gate.pass(), (error) => {
     assert.ok(error instanceof TimeoutError);
-    assert.match(error.message, /"pass".*"Gate".*1000 ms/);
+    assert.match(error.message, /"pass".*"Gate".*500 ms/);
     return true;
   });
   assert.equal(await gate.waiting(), 1);
@@ -222,7 +222,7 @@ void test("idleTimeout ends a server that has no session", async () => {
   const { by, error } = await server.closed;
   assert.equal(by, "shutdown");
   assert.match(error!.message, /no session for 5 ms/);
-  const other = await Manager.serve({ idleTimeout: 1000 }); // connecting has to finish in it
+  const other = await Manager.serve({ idleTimeout: 500 }); // connecting has to finish in it
   const manager = await Manager.connect({ env: other.env });
   await manager.list();
   await manager.close();

@@ -953,7 +953,7 @@ test("bad options are refused at once", () =>
   }));
 
 test("callTimeout ends calls that do not wait for another caller", async () => {
-  const manager = await Manager.local({ types, callTimeout: 1000, shutdownTimeout: 1 });
+  const manager = await Manager.local({ types, callTimeout: 500, shutdownTimeout: 1 });
   try {
     const slow = await manager.Slow();
     await assert.rejects(slow.pass(1), TimeoutError);

@@ -381,7 +381,7 @@ test("an iterator whose reader got a timeout is freed", async () => {
     const client = await connectClient(ours);
     const work = await create(client, "Work");
     const iterator = await callMethod<AsyncIterator<unknown>>(work, "endless", [], {
-      timeout: 1000,
+      timeout: 500,
     });
     const [session] = server.sessions.values();
     assert.equal(session!.describe()["iterators"], 1);

@@ -1,6 +1,6 @@
 /**
  * Processes of tests: functions and scripts of `fixtures/process/` in any runtime, and a manager in
- * this process that they can reach. A few at a time: tests do not wait for each other.
+ * this process that they can reach.
  *
  * Above: the tests of processes. Below: runtimes.ts, the library.
  *
@@ -46,23 +46,6 @@ export async function withManager<T>(use: (manager: Manager) => Promise<T>): Pro
     await manager.close();
     await server.close();
   }
-}
-
-/** Makes of a test one that waits until few of the others of its file run. */
-export function aFew(atOnce: number): <T>(test: () => Promise<T>) => () => Promise<T> {
-  let free = atOnce;
-  const waiting: (() => void)[] = [];
-  return (test) => async () => {
-    if (free > 0) free--;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await test();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free++;
-    }
-  };
 }
 
 /** A talk with `obeys.ts`, whose stdin and stdout are pipes. */
