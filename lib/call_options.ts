@@ -64,6 +64,18 @@ export function checkNames(what: string, options: object, names: readonly string
   }
 }
 
+/** What the option `initializer` takes. */
+export const initializerShape =
+  '{ module, export, args }: module a URL as a string, such as import.meta.resolve("./setup.ts"), export a name, args an array';
+
+/** Whether it is an initializer, of a server or a pool. */
+export function isInitializer(value: unknown): boolean {
+  const { module, export: name, args, ...others } = Object(value) as Record<string, unknown>;
+  return typeof module === "string" && URL.canParse(module) &&
+    (name === undefined || typeof name === "string") &&
+    (args === undefined || Array.isArray(args)) && Object.keys(others).length === 0;
+}
+
 /** Takes timeout and signal out of the options argument of a call that waits; the rest of it is sent. */
 export function waitArguments(
   args: unknown[],

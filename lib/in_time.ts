@@ -1,5 +1,6 @@
 /**
- * Waiting for a promise no longer than a time or a signal allows.
+ * Waiting for a promise no longer than a time or a signal allows. The time passes in two halves: while
+ * this process does something else for longer, what it waits for may have come, and is read first.
  *
  * Above: the manager and the processes. Below: the error tree.
  *
@@ -12,14 +13,14 @@ import { maxTimeout } from "./limits.ts";
 
 /** What the promise gives, or undefined after the time. */
 export async function inTime<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stop!: () => void;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.min(milliseconds, maxTimeout));
+    stop = after(milliseconds, () => resolve(undefined));
   });
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    stop();
   }
 }
 
@@ -31,16 +32,22 @@ export function within<T>(
   what: string,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = timeout === undefined || timeout === Infinity ? undefined : setTimeout(
-      () => reject(new TimeoutError(`${what} after ${timeout} ms`)),
-      Math.min(timeout, maxTimeout),
-    );
+    const stop = timeout === undefined || timeout === Infinity
+      ? undefined
+      : after(timeout, () => reject(new TimeoutError(`${what} after ${timeout} ms`)));
     const abort = () => reject(signal!.reason);
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
+      stop?.();
       signal?.removeEventListener("abort", abort);
     });
   });
+}
+
+/** Calls back after the time, unless what it gives is called before. */
+export function after(milliseconds: number, then: () => void): () => void {
+  const half = Math.min(milliseconds, maxTimeout) / 2;
+  let timer = setTimeout(() => timer = setTimeout(then, half), half);
+  return () => clearTimeout(timer);
 }

@@ -302,7 +302,10 @@ export interface Terminal {
   readonly unread: AbortSignal;
   /** How many characters fit. */
   size(): { columns: number; rows: number };
-  /** Writes to stdout; resolves when the text is on its way, or is not wanted any more. */
+  /**
+   * Writes to stdout; resolves when the text is on its way, or is not wanted any more. Rejects if it
+   * cannot be written, as on a full disk.
+   */
   print(text: string): Promise<void>;
   /** Writes to stderr; resolves when the text is on its way. */
   complain(text: string): Promise<void>;
@@ -313,31 +316,40 @@ export interface Terminal {
   untilStopped(): AbortSignal;
 }
 
+/** Whether a write failed because nobody reads, or nobody can: the reader or the terminal is gone. */
+function isUnread(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "EPIPE" || code === "EIO" || code === "EBADF";
+}
+
 /** The terminal, or the pipes, of this program. */
 export function openTerminal(): Terminal {
   const { stdout, stderr } = process;
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const stopped = new AbortController();
   const unread = new AbortController();
-  const unwanted = AbortSignal.any([stopped.signal, unread.signal]);
+  // The signals that print() heeds: Node 20.0 has no AbortSignal.any.
+  const ends = [stopped.signal, unread.signal];
   const stop = () => {
     for (const signal of signals) process.off(signal, stop);
     stopped.abort();
   };
-  stdout.on("error", () => unread.abort());
+  stdout.on("error", (error) => isUnread(error) && unread.abort());
   stderr.on("error", () => {});
   return {
     interactive: stdout.isTTY === true,
     unread: unread.signal,
     size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
     print: (text) =>
-      new Promise((resolve) => {
-        if (unwanted.aborted) return resolve();
-        const done = () => {
-          unwanted.removeEventListener("abort", done);
-          resolve();
+      new Promise((resolve, reject) => {
+        if (ends.some(({ aborted }) => aborted)) return resolve();
+        const end = () => done();
+        const done = (error?: unknown) => {
+          for (const signal of ends) signal.removeEventListener("abort", end);
+          if (error && !isUnread(error)) reject(error);
+          else resolve();
         };
-        unwanted.addEventListener("abort", done);
+        for (const signal of ends) signal.addEventListener("abort", end);
         stdout.write(text, done);
       }),
     complain: (text) => new Promise((resolve) => void stderr.write(text, () => resolve())),

@@ -5,11 +5,16 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -22,6 +27,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readCommandLine } from "../lib/cli/command.ts";
@@ -37,7 +43,7 @@ import { type DebugInfo, Manager } from "../mod.ts";
 import { type Child, runScript, startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
 import { eventually } from "./support/events.ts";
-import { currentRuntime, fixture, moduleUrl, source } from "./support/runtimes.ts";
+import { currentRuntime, fixture, moduleUrl, runtimeCommand, source } from "./support/runtimes.ts";
 
 const types = fileURLToPath(fixture("cli/types.ts"));
 
@@ -831,6 +837,38 @@ test("top ends with exit code 0 on Ctrl-C, also if its server hangs, and with 1 
     assert.equal(lost.code, 1);
     assert.match(lost.stderr, /^referent: The server at "unix:.*" has ended: .+\n$/);
     await server.end;
+  });
+});
+
+test("what cannot be written, as on a full disk, is exit code 1", {
+  skip: !existsSync("/dev/full"),
+}, async () => {
+  const full = openSync("/dev/full", "w");
+  const program = moduleUrl(new URL("../lib/cli.ts", import.meta.url));
+  const { command, args } = runtimeCommand(currentRuntime, program, ["--version"]);
+  const child = spawn(command, args, { stdio: ["ignore", full, "pipe"] });
+  const [said, [code]] = await Promise.all([text(child.stderr!), once(child, "exit")]);
+  closeSync(full);
+  assert.equal(code, 1);
+  assert.match(said, /^referent: .*(ENOSPC|no space left)/i);
+});
+
+test("the key file is found whatever way the socket's directory is written", async () => {
+  await withFolder(async (folder) => {
+    mkdirSync(join(folder, "real"));
+    symlinkSync("real", join(folder, "link"));
+    const server = start(["serve", "--address", `unix:${folder}/real/s`]);
+    await server.line();
+    for (const way of ["link/s", "link/../real/s", "./real//s"]) {
+      assert.equal((await referent("top", `unix:${folder}/${way}`, "--once")).code, 0, way);
+    }
+    process.kill(server.process.pid!, "SIGKILL");
+    await server.end;
+    const again = start(["serve", "--address", `unix:${folder}/link/s`]);
+    await again.line();
+    assert.equal((await referent("top", `unix:${folder}/real/s`, "--once")).code, 0);
+    process.kill(again.process.pid!, "SIGTERM");
+    assert.equal((await again.end).code, 0);
   });
 });
 

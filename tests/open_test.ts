@@ -807,6 +807,17 @@ void test("Deno opens managers with the permissions that the error names", async
 });
 
 void test(
+  "a place where no directory can be made is told",
+  { skip: process.platform !== "linux" },
+  async () => {
+    await assert.rejects(at("/proc/referent", () => Manager.open("it")), {
+      name: "ManagerError",
+      message: /^Cannot use "\/proc\/referent\/it": .*choose another with REFERENT_DIR/,
+    });
+  },
+);
+
+void test(
   "the race: whoever is killed or stopped, one server lives after each round",
   campaignTime,
   async () => {

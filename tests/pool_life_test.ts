@@ -12,7 +12,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { type ListProxy, ManagerError, TimeoutError, WorkerLostError } from "../mod.ts";
-import { Pool, type PoolOptions, type Progress } from "../lib/process.ts";
+import { Pipe, Pool, type PoolOptions, type Progress } from "../lib/process.ts";
 import { tasks } from "./fixtures/pool/tasks.ts";
 import { type Child, startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
@@ -127,12 +127,36 @@ for (const name of runtimeNames) {
     }));
 }
 
+void test("a task that is not run once more, since its connection went with its worker, is lost", async () => {
+  await withPool(1, bun, async (pool) => {
+    const [, theirs] = await Pipe();
+    await assert.rejects(pool.map(tasks.die, [theirs] as never, { retries: 1 }), lost);
+    assert.equal(await pool.apply(tasks.square, [2]), 4);
+  });
+});
+
 void test("a lost thread tells its exit code or its error", () =>
   withPool(1, { threads: true }, async (pool) => {
     await assert.rejects(pool.apply(tasks.exit, [3]), { ...lost, exitCode: 3 });
     await assert.rejects(pool.apply(tasks.reject), { ...lost, message: /nobody handles this/ });
     assert.equal(await pool.apply(tasks.square, [2]), 4);
   }));
+
+const printsItself = currentRuntime === "deno" && "Deno prints the error of a thread by itself";
+
+void test("the error of an idle thread is printed", { skip: printsItself }, async () => {
+  const { write } = process.stderr;
+  let written = "";
+  process.stderr.write = (text: string | Uint8Array) => (written += text) !== "";
+  try {
+    await withPool(1, { threads: true }, async (pool) => {
+      await pool.apply(tasks.failLater);
+      await eventually("it is printed", () => /no call is told of this/.test(written));
+    });
+  } finally {
+    process.stderr.write = write;
+  }
+});
 
 void test("an idle worker that is killed costs no call anything", () =>
   withPool(1, bun, async (pool) => {

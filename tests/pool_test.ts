@@ -27,6 +27,7 @@ import { inputOf } from "../lib/process/input.ts";
 import { Job, Pace } from "../lib/process/job.ts";
 import { Refused, tasks } from "./fixtures/pool/tasks.ts";
 import { hiddenTasks, tasks as others } from "./fixtures/pool/other.ts";
+import { cubes, more, twins } from "./fixtures/pool/twins.ts";
 import { tasks as broken } from "./fixtures/pool/broken.ts";
 import { tasks as starting } from "./fixtures/pool/starts.ts";
 import { assertClean } from "./support/clean.ts";
@@ -198,12 +199,64 @@ void test("calls refuse what is no task and options that they do not know", asyn
   await assert.rejects(pool.actor(tasks.Model), TypeError);
 });
 
+void test("a task is its module's own, whatever else of that name the module exports", async () => {
+  await withPool(1, {}, async (pool) => {
+    assert.deepEqual([await pool.apply(twins.cube, [2]), await pool.apply(cubes.cube, [2])], [
+      -8,
+      8,
+    ]);
+    await assert.rejects(pool.apply(more.one), {
+      name: "TypeError",
+      message:
+        /exports several results of defineTasks\(\) with "one": give the tasks different names/,
+    });
+  });
+});
+
+void test("a map takes its array as it is at the call, whatever becomes of it", async () => {
+  await withPool(1, {}, async (pool) => {
+    const items = range(300);
+    const squared = pool.map(tasks.square, items, { chunkSize: 10 });
+    items.length = 20;
+    items.fill(1000);
+    assert.deepEqual(await squared, range(300).map((i) => i * i));
+  });
+});
+
+void test("what are no arguments is refused, and says so", async () => {
+  await withPool(1, {}, async (pool) => {
+    for (const bad of [3, "abc", { timeout: 5 }]) {
+      await assert.rejects(pool.apply(tasks.square, bad as never), {
+        name: "TypeError",
+        message: /^apply\(\) takes the arguments as an array, got /,
+      });
+      await assert.rejects(pool.starmap(tasks.square, [[1], bad] as never), {
+        name: "TypeError",
+        message: /^starmap\(\) takes the arguments as an array, got /,
+      });
+    }
+  });
+});
+
+void test("an actor's exceptions keep the class that defineTasks() names", async () => {
+  await withPool(1, {}, async (pool) => {
+    const model = await pool.actor(tasks.Model);
+    await assert.rejects(model.refuse(), (error) => {
+      return error instanceof Refused && error.message === "a model does not" && error.code === 7;
+    });
+  });
+});
+
 void test("a pool refuses options of another type", () => {
   const wrong: [unknown, RegExp][] = [
     [{ threads: "no" }, /threads takes true or false/],
     [{ permissions: "write" }, /permissions takes "all"/],
     [{ runtime: "bun", permissions: "all" }, /no worker of this pool runs in Deno/],
     [{ initializer: "setup.ts" }, /initializer takes/],
+    [{ initializer: { module: new URL(import.meta.url) } }, /module a URL as a string/],
+    [{ initializer: { module: import.meta.url, exports: "x" } }, /initializer takes/],
+    [{ initializer: { module: import.meta.url, export: 1 } }, /export a name/],
+    [{ initializer: { module: import.meta.url, args: 5 } }, /args an array/],
   ];
   for (const [options, message] of wrong) {
     assert.throws(() => new Pool(1, options as PoolOptions), { name: "TypeError", message });

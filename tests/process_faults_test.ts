@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { table } from "../lib/cli/text.ts";
 import { register } from "../lib/manager/named.ts";
 import { defineTasks, type MapOptions, Pipe, Pool, Process } from "../lib/process.ts";
@@ -22,6 +23,7 @@ import { type ListProxy, Manager, ProcessError, ProtocolError } from "../mod.ts"
 import { tasks } from "./fixtures/pool/tasks.ts";
 import { startScript } from "./support/child.ts";
 import { assertClean } from "./support/clean.ts";
+import { beBusy } from "./support/events.ts";
 import { withPool } from "./support/pools.ts";
 import { currentRuntime, fixture, runtimePath } from "./support/runtimes.ts";
 
@@ -415,6 +417,19 @@ void test(
 
 test("a table's headings, which a server may choose, leave a terminal nothing to obey", () => {
   assert.deepEqual(table(["A\x1b[2J"], [["b"]]), ["A\\u{1b}[2J", "b"]);
+});
+
+test("a child has come in time if its parent was busy meanwhile, for longer than startTimeout", async () => {
+  const options = { runtime: fast, startTimeout: 2000 };
+  const child = new Process(functions, { export: "add", args: [1, 2], ...options });
+  const pool = new Pool(1, options);
+  const [started, result] = [child.start(), pool.apply(tasks.square, [3])];
+  await setTimeout(20);
+  beBusy(2300);
+  await started;
+  assert.equal(await child.join(), 3);
+  assert.equal(await result, 9);
+  await pool.terminate();
 });
 
 test("leaves nothing behind", assertClean);

@@ -10,6 +10,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify, stripVTControlCharacters } from "node:util";
@@ -167,6 +168,15 @@ for (const end of ["is killed", "ends"]) {
 }
 
 // How a function ends.
+
+void test("what a process wrote can be read after it has ended", async () => {
+  const child = await startFixture("obeys.ts", { stdio: "pipe" });
+  child.stdin!.end("something\n");
+  await child.join();
+  const texts: string[] = [];
+  for (const stream of [child.stdout!, child.stderr!]) texts.push(await text(stream));
+  assert.deepEqual(texts, ["ready\nsomething\n", "at your service\n"]);
+});
 
 void test("a function's exception keeps its class, message and cause", async () => {
   const child = await startFunction("throwRange");

@@ -438,7 +438,30 @@ test("listen() refuses a symbolic link in place of the directory", async () => {
 });
 
 test("newSocketPath() fits wherever the temporary directory is", () => {
-  assert.ok(new TextEncoder().encode(newSocketPath()).length <= maxSocketPathBytes);
+  const { TMPDIR } = process.env;
+  try {
+    for (const directory of [TMPDIR ?? "/tmp", `/tmp/${"x".repeat(200)}`, "/tmp/a,b"]) {
+      process.env["TMPDIR"] = directory;
+      const path = newSocketPath();
+      assert.ok(new TextEncoder().encode(path).length <= maxSocketPathBytes);
+      assert.ok(!path.includes(","), "which no permission of Deno can name");
+    }
+  } finally {
+    if (TMPDIR === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = TMPDIR;
+  }
+});
+
+test("listen() makes a directory of mode 0700 under any umask", async () => {
+  const before = process.umask(0o177);
+  const path = newSocketPath();
+  try {
+    const listener = await listen(`unix:${path}`, { ...echo, makeDirectory: true });
+    assert.equal(lstatSync(dirname(path)).mode & 0o777, 0o700);
+    await listener.close();
+  } finally {
+    process.umask(before);
+  }
 });
 
 test("listen() at a path leaves the directory alone and removes the socket", async () => {

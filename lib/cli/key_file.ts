@@ -7,8 +7,8 @@
  * @module
  */
 
-import { unlinkSync } from "node:fs";
-import { dirname } from "node:path";
+import { realpathSync, unlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { ManagerError, ProtocolError } from "../errors.ts";
 import { isUsable, type KeyFile, readKeyFile, writeKeyFile } from "../wire/key_file.ts";
 import { namedKeyFile } from "../wire/named_directory.ts";
@@ -24,7 +24,7 @@ import { keyFileBeside } from "../wire/socket_directory.ts";
 export function readKeyBeside(socket: string): KeyFile | undefined {
   for (const path of [keyFileBeside(socket), namedKeyFile(dirname(socket))]) {
     const found = readKeyFile(path);
-    if (found?.address !== `unix:${socket}`) continue;
+    if (!isOf(found, socket)) continue;
     if (isUsable(found)) return found;
     throw new ProtocolError(
       `The server of "${path}" (process ${found.pid}) speaks version "${found.version}" of the protocol, this program version "${protocolVersion}": use the same release of @referent/manager`,
@@ -42,7 +42,7 @@ export function readKeyBeside(socket: string): KeyFile | undefined {
 export function writeKeyBeside(socket: string, content: KeyFile): () => void {
   const path = keyFileBeside(socket);
   const old = readKeyFile(path);
-  if (old !== undefined && old.address !== content.address) {
+  if (old !== undefined && !isOf(old, socket)) {
     throw new ManagerError(
       `Cannot write the key file "${path}": there is another file; choose another address, or set REFERENT_AUTHKEY`,
     );
@@ -52,4 +52,20 @@ export function writeKeyBeside(socket: string, content: KeyFile): () => void {
     // A server that ended by itself may have a successor, with another key.
     if (readKeyFile(path)?.authkey === content.authkey) unlinkSync(path);
   };
+}
+
+/** Whether the key file is that of the socket, whatever way its directory is written. */
+function isOf<F extends Partial<KeyFile>>(file: F | undefined, socket: string): file is F {
+  const { address } = file ?? {};
+  if (address === `unix:${socket}`) return true;
+  return address?.startsWith("unix:") === true &&
+    real(address.slice("unix:".length)) === real(socket);
+}
+
+function real(path: string): string {
+  try {
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
+  }
 }

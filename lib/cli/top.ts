@@ -43,7 +43,7 @@ REFERENT_AUTHKEY.`,
 async function runTop(line: CommandLine, terminal: Terminal): Promise<number> {
   const interval = milliseconds(line, "interval", 1) ?? defaultInterval;
   const manager = await join(line.words[0]!, callTimeout);
-  const over = AbortSignal.any([terminal.untilStopped(), terminal.unread]);
+  const over = either(terminal.untilStopped(), terminal.unread);
   // Rejects what is pending. A server that does not read would make this wait.
   over.addEventListener("abort", () => void manager.close(), { once: true });
   const ended = new AbortController();
@@ -63,6 +63,16 @@ async function runTop(line: CommandLine, terminal: Terminal): Promise<number> {
     if (!over.aborted) await manager.close();
   }
   return await sayEnd(manager, terminal);
+}
+
+/** Aborted with the first of the two: Node 20.0 has no `AbortSignal.any`. */
+function either(one: AbortSignal, other: AbortSignal): AbortSignal {
+  const first = new AbortController();
+  for (const signal of [one, other]) {
+    if (signal.aborted) first.abort();
+    signal.addEventListener("abort", () => first.abort(), { once: true });
+  }
+  return first.signal;
 }
 
 async function show(

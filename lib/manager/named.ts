@@ -66,7 +66,7 @@ export interface NamedManager {
 export function namedDirectory(name: string): string {
   if (!isName(name)) {
     throw new TypeError(
-      `The name of a manager is made of 1 to 64 letters, digits, ".", "_" and "-", got "${
+      `The name of a manager is made of 1 to 64 letters, digits, ".", "_" and "-", and is not "." or "..", got "${
         String(name)
       }"`,
     );
@@ -83,13 +83,13 @@ function isName(name: unknown): boolean {
 /** Makes the directory, and the one that all are in, or checks those that are there. */
 export function makeNamedDirectory(directory: string): void {
   const base = dirname(directory);
-  for (;;) {
+  for (let tries = 100;; tries--) {
     try {
       makeSocketDirectory(base);
       return makeSocketDirectory(directory);
     } catch (error) {
-      // A server that ends has just removed it.
-      if (isAbsent(error) && existsSync(dirname(base))) continue;
+      // A server that ends has just removed it; or nothing can be made there, as in /proc.
+      if (tries > 0 && isAbsent(error) && existsSync(dirname(base))) continue;
       throw unfit(error, directory);
     }
   }
@@ -358,7 +358,7 @@ function baseDirectory(): string {
 function unfit(error: unknown, directory: string, base: string = dirname(directory)): Error {
   const cure = isPermissionError(error)
     ? permissionCure(base)
-    : isAbsent(error)
+    : isAbsent(error) && !existsSync(dirname(base))
     ? `; "${dirname(base)}" must be there`
     : `; make "${base}" this user's own with mode 700, or choose another with REFERENT_DIR`;
   return new ManagerError(`Cannot use "${directory}": ${(error as Error).message}${cure}`, {

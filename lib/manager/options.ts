@@ -7,6 +7,7 @@
  * @module
  */
 
+import { initializerShape, isInitializer } from "../call_options.ts";
 import type { Limits } from "../limits.ts";
 import type { Initializer } from "../server/config.ts";
 import { checkRuntime } from "../process/runtime_command.ts";
@@ -163,10 +164,7 @@ const takes: Readonly<Record<string, readonly [what: string, fits: (value: unkno
       return [value].flat().every((set) => TaskSet.is(set));
     }],
     env: ["an object of variables, such as a manager's `env`", isObject],
-    initializer: [
-      '{ module, export, args }, module a URL such as import.meta.resolve("./setup.ts")',
-      (value) => isObject(value) && URL.canParse(String(value["module"])),
-    ],
+    initializer: [initializerShape, isInitializer],
   };
 
 function isBoolean(value: unknown): boolean {

@@ -15,6 +15,7 @@ import { exitProcess, setExitCode } from "../runtime.ts";
 import { isPromise } from "../server/invocation.ts";
 import type { RegisteredType } from "../server/registry.ts";
 import { thread } from "./child.ts";
+import { checkArguments } from "./input.ts";
 import { type Outcomes, type PackedOutcomes, packOutcomes } from "./outcomes.ts";
 import { type Parcel, Parcels, problemOf } from "./parcel.ts";
 import { type ActorClass, findTask, keyOf, type TaskFunction, TaskSet, taskSets } from "./tasks.ts";
@@ -242,6 +243,7 @@ export class Host {
     for (let i = 0; i < items.length; i++) {
       try {
         cancellation.throwIfCancelled();
+        if (spread) checkArguments("starmap", items[i]);
         const result = spread ? call(...items[i] as unknown[]) : call(items[i]);
         values[i] = isPromise(result) ? await result : result;
       } catch (error) {

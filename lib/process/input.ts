@@ -33,6 +33,12 @@ export function checkItems(items: unknown): void {
   throw new TypeError(`A pool takes its items from an iterable or a proxy, got ${show(items)}`);
 }
 
+/** Refuses what are no arguments of a task. */
+export function checkArguments(method: string, args: unknown): void {
+  if (Array.isArray(args)) return;
+  throw new TypeError(`${method}() takes the arguments as an array, got ${show(args)}`);
+}
+
 /** The input of what a caller gave; `more` is called when there is something new to take, or the end. */
 export function inputOf(items: Items<unknown>, more: () => void): Input {
   checkItems(items);
@@ -53,8 +59,9 @@ class ArrayInput implements Input {
   readonly #items: readonly unknown[];
   #taken = 0;
 
+  /** Copies the array: whoever gave it may change it while its items wait for a worker. */
   constructor(items: readonly unknown[]) {
-    this.#items = items;
+    this.#items = items.slice();
     this.length = items.length;
   }
 

@@ -34,6 +34,8 @@ export interface Chunk {
   readonly items: readonly unknown[];
   /** How often a worker was lost with it. */
   losses: number;
+  /** How the last one was lost. */
+  loss?: unknown;
 }
 
 /** Outcomes of one chunk, with errors as the caller gets them. */
@@ -208,6 +210,7 @@ export class Job {
   lost(chunk: Chunk, error: unknown): void {
     this.running.delete(chunk);
     if (this.#over) return;
+    chunk.loss = error;
     this.#size = 1; // one that kills its worker is to take no other with it
     if (chunk.losses++ < this.retries) return void this.#again.push(chunk);
     const errors = new Map(chunk.items.map((_, position) => [position, error]));

@@ -13,14 +13,16 @@ import { Worker as Thread } from "node:worker_threads";
 import { Client } from "../client/client.ts";
 import { debug } from "../debug.ts";
 import { inTime } from "../in_time.ts";
-import { defaultLimits, resolveLimits } from "../limits.ts";
+import { resolveLimits } from "../limits.ts";
 import {
   childEntry,
   childEnvironment,
   parentVariable,
   passToStderr,
   pid,
+  runtimeName,
   signalChild,
+  writeStderr,
 } from "../runtime.ts";
 import { randomAuthkey } from "../wire/auth.ts";
 import { messagePack } from "../wire/serializer.ts";
@@ -109,7 +111,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   const authkey = randomAuthkey();
   const path = newSocketPath();
   const address = `unix:${path}`;
-  const arrivals = new Arrivals(address, authkey);
+  const arrivals = new Arrivals(address, authkey, options.startTimeout);
   const listener = await listen(address, {
     makeDirectory: true,
     accept: (transport) => arrivals.add(transport),
@@ -141,12 +143,15 @@ class Arrivals {
   readonly first: Promise<Arrived>;
   readonly #address: string;
   readonly #authkey: Uint8Array;
+  readonly #timeout: number;
   readonly #others = new Set<Transport>();
   #resolve!: (arrived: Arrived) => void;
 
-  constructor(address: string, authkey: Uint8Array) {
+  /** Each has `timeout` milliseconds: the child came at once, but this process may be busy. */
+  constructor(address: string, authkey: Uint8Array, timeout: number) {
     this.#address = address;
     this.#authkey = authkey;
+    this.#timeout = timeout;
     this.first = new Promise((resolve) => this.#resolve = resolve);
   }
 
@@ -173,7 +178,7 @@ class Arrivals {
       authkey: this.#authkey,
       serializer: messagePack,
       limits: resolveLimits({ maxMessageBytes: Infinity }),
-      timeout: defaultLimits.handshakeTimeout,
+      timeout: this.#timeout,
       errors: new Map(),
       remote: false,
     });
@@ -239,10 +244,11 @@ function spawnProcess(options: LaunchOptions, invitation: Invitation): Spawned {
   const tail = new Tail();
   child.stderr?.on("data", (chunk: Uint8Array) => tail.add(chunk));
   if (forwards && child.stderr) passToStderr(child.stderr);
-  // Its user comes later than its first words; what he does not read stops the child, as ever.
+  // Its user comes later than its first words, perhaps than its end; what he does not read stops the
+  // child, as ever.
   const users = {
     stdin: child.stdin,
-    stdout: child.stdout,
+    stdout: child.stdout && child.stdout.pipe(new PassThrough()),
     stderr: forwards ? null : child.stderr && child.stderr.pipe(new PassThrough()),
   };
   return {
@@ -272,7 +278,10 @@ function spawnThread(invitation: Invitation): Spawned {
   const thread = new Thread(childEntry(), { workerData: threadData(invitation) });
   let failure = "";
   const exited = new Promise<End>((resolve) => {
-    thread.on("error", (error: Error) => failure = String(error?.stack ?? error));
+    thread.on("error", (error: Error) => {
+      failure = String(error?.stack ?? error);
+      if (runtimeName !== "deno") writeStderr(`${failure}\n`); // Deno has printed it
+    });
     thread.on("exit", (code) => resolve({ code, signal: null }));
   });
   return {

@@ -32,7 +32,12 @@ async function serveParent({ address, authkey }: Invitation): Promise<void> {
   const server = new ObjectServer({
     authkey,
     serializer: messagePack,
-    limits: resolveLimits({ maxMessageBytes: Infinity, maxRunningCalls: Infinity }),
+    // The parent may be busy; its end, or its patience, ends this child.
+    limits: resolveLimits({
+      maxMessageBytes: Infinity,
+      maxRunningCalls: Infinity,
+      handshakeTimeout: Infinity,
+    }),
     types: host.types,
     errors: host.errors,
     shutdownTimeout: 0,

@@ -13,7 +13,7 @@ import { maxTimeout } from "../limits.ts";
 import type { Remote } from "../remote.ts";
 import { parallelism } from "../runtime.ts";
 import { Crew } from "./crew.ts";
-import { checkItems, inputOf, type Items } from "./input.ts";
+import { checkArguments, checkItems, inputOf, type Items } from "./input.ts";
 import { type Chunk, Job, Pace, type Sink } from "./job.ts";
 import {
   checkCount,
@@ -91,6 +91,7 @@ export class Pool {
     args: Readonly<Parameters<F>> | readonly [] = [],
     options: TaskOptions = {},
   ): Promise<Awaited<ReturnType<F>>> {
+    checkArguments("apply", args);
     const [result] = await this.#collect(task, [args], options, true, () => "args");
     return result as Awaited<ReturnType<F>>;
   }
@@ -362,7 +363,7 @@ export class Pool {
       else job.putBack(chunk);
     } catch (error) {
       if (error instanceof WorkerLostError) job.lost(chunk, error);
-      else job.fail(error);
+      else job.fail(chunk.loss ?? error); // what it gave away with the first worker is gone
     }
     this.#crew.release(worker);
   }

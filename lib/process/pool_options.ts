@@ -6,7 +6,14 @@
  * @module
  */
 
-import { checkedOptions, checkNames, checkObject, show } from "../call_options.ts";
+import {
+  checkedOptions,
+  checkNames,
+  checkObject,
+  initializerShape,
+  isInitializer,
+  show,
+} from "../call_options.ts";
 import type { ManagerMembers } from "../manager/facade.ts";
 import type { RuntimeName } from "../runtime.ts";
 import type { Initializer } from "../server/config.ts";
@@ -105,9 +112,9 @@ export function checkPoolOptions(options: PoolOptions): void {
       "The option permissions is Deno's, but no worker of this pool runs in Deno",
     );
   }
-  if (initializer !== undefined && !URL.canParse(String(initializer?.module))) {
+  if (initializer !== undefined && !isInitializer(initializer)) {
     throw new TypeError(
-      'The option initializer takes { module, export, args }, module a URL such as import.meta.resolve("./setup.ts")',
+      `The option initializer takes ${initializerShape}; got ${show(initializer)}`,
     );
   }
   checkedOptions({ timeout: startTimeout });

@@ -229,7 +229,9 @@ export class Process<R = unknown> {
     let cause: Error | undefined;
     try {
       const ready = this.#introduce(launched, packed).then(() => true);
-      if (await inTime(ready, Math.max(0, deadline - performance.now()))) return;
+      // It may have been this process that was busy.
+      const rest = Math.max(this.#startTimeout / 2, deadline - performance.now());
+      if (await inTime(ready, rest)) return;
       reason = `it was not ready after ${this.#startTimeout} ms (startTimeout)`;
       launched.signal("SIGKILL");
     } catch (error) {

@@ -9,11 +9,12 @@
 
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
 import { debug } from "../debug.ts";
+import { ProcessError } from "../errors.ts";
 import { FileOutput, PipeOutput } from "./server_output.ts";
 import type { Output } from "./server_output.ts";
-import { childEnvironment, serverEntry, signalChild } from "../runtime.ts";
+import { childEnvironment, pid, serverEntry, signalChild } from "../runtime.ts";
 import type { RuntimeName } from "../runtime.ts";
 import { runtimeCommand } from "./runtime_command.ts";
 import type { RuntimeOptions } from "./runtime_command.ts";
@@ -91,7 +92,7 @@ export async function spawnServer(options: SpawnOptions): Promise<ServerProcess>
     entry,
     modules,
     addresses: [address],
-    folder: foreign ? undefined : new URL("../", entry),
+    folder: foreign ? undefined : libraryFolder(entry),
     permissions: options.permissions,
   });
   const { child, output } = run(path, args, env, options);
@@ -113,6 +114,28 @@ export async function spawnServer(options: SpawnOptions): Promise<ServerProcess>
   }
 }
 
+/** The folder of this library; none where no permission of Deno can name it. */
+function libraryFolder(entry: URL): URL | undefined {
+  const folder = new URL("../", entry);
+  return folder.pathname.includes(",") ? undefined : folder;
+}
+
+/** A server that cannot say anything, as on a full disk, would not be heard: its starter says so. */
+function openLog(path: string): number {
+  let log: number | undefined;
+  try {
+    log = openSync(path, "a", 0o600);
+    writeSync(log, `${new Date().toISOString()} process ${pid} starts a server\n`);
+    return log;
+  } catch (cause) {
+    if (log !== undefined) closeSync(log);
+    const why = (cause as Error).message;
+    throw new ProcessError(`The server did not start: cannot write its log "${path}": ${why}`, {
+      cause,
+    });
+  }
+}
+
 function run(
   path: string,
   args: string[],
@@ -123,7 +146,7 @@ function run(
   if (detached && logFile === undefined) {
     throw new TypeError("A detached server needs a logFile: nobody reads its output later");
   }
-  const log = logFile === undefined ? undefined : openSync(logFile, "a", 0o600);
+  const log = logFile === undefined ? undefined : openLog(logFile);
   try {
     const logStart = log === undefined ? 0 : fstatSync(log).size;
     const child = spawn(path, args, {

@@ -160,12 +160,20 @@ export function defineTasks<const D extends TaskDefinitions>(
   return new TaskSet(moduleUrl, definitions) as Tasks<D>;
 }
 
-/** The task of this name among what a module exports; TypeError if there is none. */
+/**
+ * The task of this name among what a module exports, which may also export those of others: its own
+ * goes before. TypeError if there is none, or if nobody can tell which is meant.
+ */
 export function findTask(exported: object, module: string, name: string): Task {
-  for (const set of taskSets(exported)) {
-    const found = TaskSet.tasksOf(set).get(name);
-    if (found) return found;
+  const sets = taskSets(exported).filter((set) => TaskSet.tasksOf(set).has(name));
+  const own = sets.filter((set) => TaskSet.moduleOf(set) === module);
+  const [set, another] = own.length > 0 ? own : sets;
+  if (another) {
+    throw new TypeError(
+      `The module "${module}" exports several results of defineTasks() with "${name}": give the tasks different names`,
+    );
   }
+  if (set) return TaskSet.tasksOf(set).get(name)!;
   throw new TypeError(
     `The module "${module}" exports no result of defineTasks() with "${name}": write \`export const tasks = defineTasks(import.meta.url, { ... })\` there, with the same copy of @referent/manager`,
   );

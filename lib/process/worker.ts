@@ -7,10 +7,9 @@
  * @module
  */
 
-import { clearTimeout, setTimeout } from "node:timers";
 import { type ProcessError, WorkerLostError } from "../errors.ts";
 import { rebuildException } from "../exceptions.ts";
-import { inTime, within } from "../in_time.ts";
+import { after, inTime, within } from "../in_time.ts";
 import type { Initializer } from "../server/config.ts";
 import { atExit } from "./at_exit.ts";
 import { discardOutcomes, type Outcomes, unpackOutcomes } from "./outcomes.ts";
@@ -93,7 +92,7 @@ export class Worker {
   /** What ran when the worker was lost. */
   #lostWith: Errand | undefined;
   /** When what runs is cancelled: until then it may end by itself. */
-  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #deadline: (() => void) | undefined;
 
   /**
    * Starts a worker.
@@ -247,7 +246,9 @@ export class Worker {
   }
 
   /** Makes an instance of a class, which is counted already; gives its proxy. */
-  async makeActor({ module, name }: Task, args: readonly unknown[]): Promise<object> {
+  async makeActor(task: Task, args: readonly unknown[]): Promise<object> {
+    const { module, name } = task;
+    this.#launched.client.addErrors(Task.errorsOf(task) ?? new Map());
     try {
       const packing = this.#parcels.pack(args, "args", untilClaimed);
       const packed = await Promise.race([packing, this.lost.then(() => undefined)]);
@@ -293,15 +294,15 @@ export class Worker {
     if (running !== this.#running) {
       this.#running = running;
       this.#since = performance.now();
-      clearTimeout(this.#deadline);
+      this.#deadline?.();
       this.#deadline = undefined;
     }
     if (!running?.cancelled) return;
-    this.#deadline ??= setTimeout(() => {
+    this.#deadline ??= after(grace, () => {
       this.#launched.signal("SIGKILL");
       // Deno takes seconds to end a thread that spins: another worker takes its place meanwhile.
       this.#launched.client.abandon();
-    }, grace);
+    });
   }
 
   #read(chunk: Chunk, { values, exceptions }: Outcomes): ChunkResult {

@@ -10,7 +10,7 @@
 import { type CallOptions, checkObject, mergeOptions, show } from "../call_options.ts";
 import { rebuildException } from "../exceptions.ts";
 import type { QueueProxy } from "../objects/queue_proxy.ts";
-import type { Items } from "../process/input.ts";
+import { checkArguments, type Items } from "../process/input.ts";
 import { checkTaskOptions, type MapOptions } from "../process/pool_options.ts";
 import { Task } from "../process/tasks.ts";
 import type { RemoteIterator } from "../remote.ts";
@@ -25,9 +25,7 @@ const optionNames = ["timeout", "signal", "retries", "chunkSize"];
 /** The methods of a pool that run where its proxy is. */
 export const poolMethods: LocalMethods = {
   async apply(task: Task, args: readonly unknown[] = [], options: MapOptions = {}) {
-    if (!Array.isArray(args)) {
-      throw new TypeError(`apply() takes the arguments as an array, got ${show(args)}`);
-    }
+    checkArguments("apply", args);
     return await collect(this, "apply", task, args, options);
   },
   async map(task: Task, items: Items<unknown>, options: MapOptions = {}) {

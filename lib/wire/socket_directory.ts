@@ -9,7 +9,15 @@
  */
 
 import type { BigIntStats } from "node:fs";
-import { lstatSync, mkdirSync, promises, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  promises,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,12 +46,13 @@ export interface FileIdentity {
 
 /**
  * The path for a new socket in a new directory of the system's temporary directory, or of `/tmp`
- * where the former is too long, which always fits. Nothing is made yet.
+ * where the former is too long or has a comma, which no permission of Deno can name. Nothing is made
+ * yet.
  */
 export function newSocketPath(): string {
   const name = `referent-${randomName()}`;
   const path = join(temporaryDirectory(), name, "s");
-  if (pathBytes(path) <= maxSocketPathBytes) return path;
+  if (pathBytes(path) <= maxSocketPathBytes && !path.includes(",")) return path;
   return join("/tmp", name, "s");
 }
 
@@ -189,6 +198,7 @@ export function randomName(): string {
 function makeDirectory(directory: string): boolean {
   try {
     mkdirSync(directory, { mode: 0o700 });
+    chmodSync(directory, 0o700); // whatever the umask takes away
     return false;
   } catch (error) {
     if ((error as { code?: unknown }).code !== "EEXIST") throw error;
