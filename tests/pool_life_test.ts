@@ -172,6 +172,26 @@ void test("an idle worker that is killed costs no call anything", () =>
     }
   }));
 
+void test("the calls of an actor say what its worker was killed for", async () => {
+  await withManagedPool(1, bun, async (pool, manager) => {
+    const model = await pool.actor(tasks.Model);
+    const begun = await manager.list<unknown>();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const given = assert.rejects(pool.apply(tasks.spin, [begun], { signal }), aborted);
+    await untilLength(begun, 1);
+    controller.abort();
+    await Promise.all([
+      given,
+      assert.rejects(model.add(1), (error: Error) => {
+        assert.equal(error.name, "ConnectionClosedError");
+        assert.match(error.message, /Its worker was killed: "spin" was cancelled and went on/);
+        return true;
+      }),
+    ]);
+  });
+});
+
 void test("the calls of an actor fail when its worker is lost, and tasks go on", () =>
   withPool(1, bun, async (pool) => {
     const model = await pool.actor(tasks.Model);

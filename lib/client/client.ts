@@ -264,9 +264,9 @@ export class Client implements ProxyOwner, Receiver {
   }
 
   /** Ends the session at once, of a server that is gone. */
-  abandon(): void {
+  abandon(reason = "This client was closed"): void {
     this.#ending.closing = this.usable;
-    this.#connection.close(new ConnectionClosedError("This client was closed"));
+    this.#connection.close(new ConnectionClosedError(reason));
   }
 
   // Calls and their ends.

@@ -300,8 +300,9 @@ export class Worker {
     if (!running?.cancelled) return;
     this.#deadline ??= after(grace, () => {
       this.#launched.signal("SIGKILL");
+      const { name } = running.chunk.job.task;
       // Deno takes seconds to end a thread that spins: another worker takes its place meanwhile.
-      this.#launched.client.abandon();
+      this.#launched.client.abandon(`Its worker was killed: "${name}" was cancelled and went on`);
     });
   }
 
