@@ -66,7 +66,7 @@ export function checkNames(what: string, options: object, names: readonly string
 
 /** What the option `initializer` takes. */
 export const initializerShape =
-  '{ module, export, args }: module a URL as a string, such as import.meta.resolve("./setup.ts"), export a name, args an array';
+  '{ module, export, args }: module the text of a URL, such as import.meta.resolve("./setup.ts"), export a name, args an array';
 
 /** Whether it is an initializer, of a server or a pool. */
 export function isInitializer(value: unknown): boolean {

@@ -32,16 +32,19 @@ export function within<T>(
   what: string,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const stop = timeout === undefined || timeout === Infinity
-      ? undefined
-      : after(timeout, () => reject(new TimeoutError(`${what} after ${timeout} ms`)));
-    const abort = () => reject(signal!.reason);
-    if (signal?.aborted) abort();
-    signal?.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => {
+    const end = (settle: () => void) => {
       stop?.();
       signal?.removeEventListener("abort", abort);
-    });
+      settle();
+    };
+    const abort = () => end(() => reject(signal!.reason));
+    const stop = timeout === undefined || timeout === Infinity ? undefined : after(
+      timeout,
+      () => end(() => reject(new TimeoutError(`${what} after ${timeout} ms`))),
+    );
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    promise.then((value) => end(() => resolve(value)), (error) => end(() => reject(error)));
   });
 }
 

@@ -27,7 +27,7 @@ import { inputOf } from "../lib/process/input.ts";
 import { Job, Pace } from "../lib/process/job.ts";
 import { Refused, tasks } from "./fixtures/pool/tasks.ts";
 import { hiddenTasks, tasks as others } from "./fixtures/pool/other.ts";
-import { cubes, more, twins } from "./fixtures/pool/twins.ts";
+import { cubes, more, Refused as Refusal, twins } from "./fixtures/pool/twins.ts";
 import { tasks as broken } from "./fixtures/pool/broken.ts";
 import { tasks as starting } from "./fixtures/pool/starts.ts";
 import { assertClean } from "./support/clean.ts";
@@ -213,6 +213,28 @@ void test("a task is its module's own, whatever else of that name the module exp
   });
 });
 
+for (const name of runtimeNames) {
+  void test(`a worker in ${name} finds a task by whatever URL its module was imported`, async () => {
+    const { twins: same } = await import(`${fixture("pool/twins.ts")}?v=1`) as {
+      twins: typeof twins;
+    };
+    await withPool(1, { runtime: inRuntime(name) }, async (pool) => {
+      assert.equal(await pool.apply(same.cube, [2]), -8);
+    });
+  });
+}
+
+void test("exceptions keep their class among others of the same name, of tasks and of actors", async () => {
+  await withPool(1, { tasks: [tasks, twins] }, async (pool) => {
+    const model = await pool.actor(tasks.Model);
+    const twin = await pool.actor(twins.Twin);
+    await (await pool.actor(tasks.Model)).add(1);
+    await assert.rejects(twin.refuse(), (error) => error instanceof Refusal);
+    await assert.rejects(model.refuse(), (error) => error instanceof Refused);
+    await assert.rejects(pool.map(tasks.failAt, [1]), (error) => error instanceof Refused);
+  });
+});
+
 void test("a map takes its array as it is at the call, whatever becomes of it", async () => {
   await withPool(1, {}, async (pool) => {
     const items = range(300);
@@ -253,7 +275,7 @@ void test("a pool refuses options of another type", () => {
     [{ permissions: "write" }, /permissions takes "all"/],
     [{ runtime: "bun", permissions: "all" }, /no worker of this pool runs in Deno/],
     [{ initializer: "setup.ts" }, /initializer takes/],
-    [{ initializer: { module: new URL(import.meta.url) } }, /module a URL as a string/],
+    [{ initializer: { module: new URL(import.meta.url) } }, /module the text of a URL/],
     [{ initializer: { module: import.meta.url, exports: "x" } }, /initializer takes/],
     [{ initializer: { module: import.meta.url, export: 1 } }, /export a name/],
     [{ initializer: { module: import.meta.url, args: 5 } }, /args an array/],

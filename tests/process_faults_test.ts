@@ -130,6 +130,12 @@ void test("a child that has ended does not keep its parent alive", async () => {
   assert.deepEqual([code, stdout], [0, ""], stderr);
 });
 
+void test("a join() that was given up keeps no program alive", async () => {
+  const program = startScript(currentRuntime, fixture("process_faults/gives_up.ts"));
+  const { code, stdout, stderr } = await program.end;
+  assert.deepEqual([code, stdout], [0, "TimeoutError\n"], stderr);
+});
+
 void test("a Process refuses options of the wrong kind", async () => {
   const wrong: [Record<string, unknown>, RegExp][] = [
     [{ name: 5 }, /"name" takes a text, got "5"$/],

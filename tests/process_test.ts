@@ -169,6 +169,15 @@ for (const end of ["is killed", "ends"]) {
 
 // How a function ends.
 
+void test("a process whose stdout is left, as by break, cannot write there any more", async () => {
+  const child = await startFunction("printWithoutEnd", { stdio: "pipe" });
+  for await (const chunk of child.stdout!) {
+    assert.ok(chunk.length > 0);
+    break;
+  }
+  await assert.rejects(child.join(), ProcessError);
+});
+
 void test("what a process wrote can be read after it has ended", async () => {
   const child = await startFixture("obeys.ts", { stdio: "pipe" });
   child.stdin!.end("something\n");

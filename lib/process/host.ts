@@ -18,7 +18,7 @@ import { thread } from "./child.ts";
 import { checkArguments } from "./input.ts";
 import { type Outcomes, type PackedOutcomes, packOutcomes } from "./outcomes.ts";
 import { type Parcel, Parcels, problemOf } from "./parcel.ts";
-import { type ActorClass, findTask, keyOf, type TaskFunction, TaskSet, taskSets } from "./tasks.ts";
+import { type ActorClass, errorsByKey, findTask, keyOf, Task, type TaskFunction } from "./tasks.ts";
 
 /** The typeid of the host in its child's server. */
 export const hostTypeid = "host";
@@ -62,7 +62,7 @@ export class Host {
   /** Resolves when the parent wants nothing more of this child. */
   readonly finished: Promise<void>;
   readonly types: Map<string, RegisteredType>;
-  /** Exceptions of the tasks' modules, which keep their class. */
+  /** Exceptions of the actors' modules, which keep their class, by {@linkcode keyOf}. */
   readonly errors: Map<string, ErrorClass> = new Map();
   /** Goes on once the system has accepted what is being answered; set once the parent is there. */
   whenSent: (goOn: () => void) => void = (goOn) => goOn();
@@ -73,7 +73,7 @@ export class Host {
   #turn: Promise<void> = Promise.resolve();
   readonly #cancellations = new Map<number, Cancellation>();
   /** Tasks by the parent's numbers, and their functions once they were run. */
-  readonly #tasks: (ExportedFunction & { call?: TaskFunction })[] = [];
+  readonly #tasks: (ExportedFunction & { found?: Task })[] = [];
   #setup: Setup | undefined;
   #resolveBegun!: () => void;
   #resolveFinished!: () => void;
@@ -154,9 +154,11 @@ export class Host {
     this.#turn = new Promise((resolve) => endTurn = resolve);
     try {
       await before;
-      const call = await this.#functionOf(task);
+      const found = await this.#taskOf(task);
+      const call = found.callable as TaskFunction;
+      const errors = Task.errorsOf(found);
       const given = await this.#parcels.unpack(items) as unknown[];
-      return await this.#packAll(await this.#runAll(call, given, spread, cancellation));
+      return await this.#packAll(await this.#runAll(call, given, spread, cancellation, errors));
     } finally {
       this.#cancellations.delete(id);
       // What the system has not accepted yet would be lost with this process.
@@ -176,7 +178,9 @@ export class Host {
     caller: Caller,
   ): Promise<object> {
     const exported = await this.#import(module);
-    const { callable } = findTask(exported, module, name);
+    const found = findTask(exported, module, name);
+    const { callable } = found;
+    for (const [key, Class] of errorsByKey(found, module)) this.errors.set(key, Class);
     const given = await this.#parcels.unpack(args) as unknown[];
     // Its methods may start what they like.
     thread.importsOnly = false;
@@ -196,11 +200,10 @@ export class Host {
     if (now) setTimeout(() => exitProcess(exitCode), 0);
   }
 
-  async #functionOf(number: number): Promise<TaskFunction> {
+  async #taskOf(number: number): Promise<Task> {
     const task = this.#tasks[number]!;
     const { module, name } = task;
-    return task.call ??= findTask(await this.#import(module), module, name)
-      .callable as TaskFunction;
+    return task.found ??= findTask(await this.#import(module), module, name);
   }
 
   #import(module: string): Promise<Record<string, unknown>> {
@@ -215,11 +218,7 @@ export class Host {
 
   async #load(module: string): Promise<Record<string, unknown>> {
     await this.#loadable;
-    const exported = await import(module) as Record<string, unknown>;
-    for (const set of taskSets(exported)) {
-      for (const [name, Class] of TaskSet.errorsOf(set)) this.errors.set(name, Class);
-    }
-    return exported;
+    return await import(module) as Record<string, unknown>;
   }
 
   #runAll(
@@ -227,8 +226,9 @@ export class Host {
     items: unknown[],
     spread: boolean,
     cancellation: Cancellation,
+    errors?: ReadonlyMap<string, ErrorClass>,
   ): Promise<Outcomes> {
-    const run = () => this.#runEach(call, items, spread, cancellation);
+    const run = () => this.#runEach(call, items, spread, cancellation, errors);
     return thread.cancellation.run(cancellation, run);
   }
 
@@ -237,6 +237,7 @@ export class Host {
     items: unknown[],
     spread: boolean,
     cancellation: Cancellation,
+    errors?: ReadonlyMap<string, ErrorClass>,
   ): Promise<Outcomes> {
     const values = new Array<unknown>(items.length);
     const exceptions: [number, Exception][] = [];
@@ -247,7 +248,7 @@ export class Host {
         const result = spread ? call(...items[i] as unknown[]) : call(items[i]);
         values[i] = isPromise(result) ? await result : result;
       } catch (error) {
-        exceptions.push([i, this.#describe(error)]);
+        exceptions.push([i, this.#describe(error, errors)]);
         values[i] = undefined;
       }
     }
@@ -269,8 +270,8 @@ export class Host {
     }
   }
 
-  #describe(thrown: unknown): Exception {
-    return describeException(thrown, this.errors, (value) => problemOf(value, "") === undefined);
+  #describe(thrown: unknown, errors: ReadonlyMap<string, ErrorClass> = new Map()): Exception {
+    return describeException(thrown, errors, (value) => problemOf(value, "") === undefined);
   }
 }
 

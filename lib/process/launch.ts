@@ -8,7 +8,7 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { PassThrough, type Readable, type Writable } from "node:stream";
+import { PassThrough, pipeline, type Readable, type Writable } from "node:stream";
 import { Worker as Thread } from "node:worker_threads";
 import { Client } from "../client/client.ts";
 import { debug } from "../debug.ts";
@@ -248,8 +248,8 @@ function spawnProcess(options: LaunchOptions, invitation: Invitation): Spawned {
   // child, as ever.
   const users = {
     stdin: child.stdin,
-    stdout: child.stdout && child.stdout.pipe(new PassThrough()),
-    stderr: forwards ? null : child.stderr && child.stderr.pipe(new PassThrough()),
+    stdout: toUser(child.stdout),
+    stderr: forwards ? null : toUser(child.stderr),
   };
   return {
     ...users,
@@ -267,6 +267,11 @@ function spawnProcess(options: LaunchOptions, invitation: Invitation): Spawned {
       for (const pipe of [child.stdin, child.stdout, child.stderr]) setRef(pipe, "unref");
     },
   };
+}
+
+/** What a user reads of a child; when he destroys it, as a `break` does, the child's pipe is closed. */
+function toUser(pipe: Readable | null): Readable | null {
+  return pipe && pipeline(pipe, new PassThrough(), () => {});
 }
 
 /** Sockets in Node and Deno; Bun's pipes do not keep the process alive in the first place. */

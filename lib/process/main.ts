@@ -18,6 +18,12 @@ import { Host } from "./host.ts";
 import { type Invitation, takeInvitation } from "./invitation.ts";
 import { Turns } from "./turns.ts";
 
+/**
+ * Milliseconds that the parent may be busy before it answers. Its end alone does not end the wait:
+ * Deno's children inherit the socket at which they wait, so it may be theirs by then.
+ */
+const patience = 20_000;
+
 const invitation = takeInvitation();
 if (invitation) await serveParent(invitation);
 else if (isProgram(childEntry())) {
@@ -32,11 +38,10 @@ async function serveParent({ address, authkey }: Invitation): Promise<void> {
   const server = new ObjectServer({
     authkey,
     serializer: messagePack,
-    // The parent may be busy; its end, or its patience, ends this child.
     limits: resolveLimits({
       maxMessageBytes: Infinity,
       maxRunningCalls: Infinity,
-      handshakeTimeout: Infinity,
+      handshakeTimeout: patience,
     }),
     types: host.types,
     errors: host.errors,

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { managerErrors, ProcessError } from "../errors.ts";
 import type { ErrorClass, Exception } from "../exceptions.ts";
 import { isClass, isNative } from "../types/exposure.ts";
@@ -116,11 +118,6 @@ export class TaskSet {
   static tasksOf(set: TaskSet): ReadonlyMap<string, Task> {
     return set.#tasks;
   }
-
-  /** The exceptions by name. */
-  static errorsOf(set: TaskSet): ReadonlyMap<string, ErrorClass> {
-    return set.#errors;
-  }
 }
 
 /**
@@ -166,7 +163,10 @@ export function defineTasks<const D extends TaskDefinitions>(
  */
 export function findTask(exported: object, module: string, name: string): Task {
   const sets = taskSets(exported).filter((set) => TaskSet.tasksOf(set).has(name));
-  const own = sets.filter((set) => TaskSet.moduleOf(set) === module);
+  const exact = sets.filter((set) => TaskSet.moduleOf(set) === module);
+  const own = exact.length > 0
+    ? exact
+    : sets.filter((set) => fileOf(TaskSet.moduleOf(set)) === fileOf(module));
   const [set, another] = own.length > 0 ? own : sets;
   if (another) {
     throw new TypeError(
@@ -179,13 +179,30 @@ export function findTask(exported: object, module: string, name: string): Task {
   );
 }
 
+/** A module, however its URL is written: Node and Bun follow links, and Bun forgets the query. */
+function fileOf(module: string): string {
+  const url = new URL(module);
+  url.search = url.hash = "";
+  try {
+    return url.protocol === "file:" ? realpathSync(fileURLToPath(url)) : url.href;
+  } catch {
+    return url.href; // without the permission to look
+  }
+}
+
 /** Tells tasks apart. */
 export function keyOf({ module, name }: Pick<Task, "module" | "name">): string {
   return `${name} of ${module}`;
 }
 
+/** The exceptions of an actor's module, which another module may have by the same names. */
+export function errorsByKey(actor: Task, module: string): Map<string, ErrorClass> {
+  const errors = [...Task.errorsOf(actor) ?? []];
+  return new Map(errors.map(([name, Class]) => [keyOf({ module, name }), Class]));
+}
+
 /** What a module exports of `defineTasks`, under any name. */
-export function taskSets(exported: object): TaskSet[] {
+function taskSets(exported: object): TaskSet[] {
   return [...new Set(Object.values(exported).filter(TaskSet.is))];
 }
 

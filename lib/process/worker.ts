@@ -21,7 +21,7 @@ import type { ProxyOwner } from "../proxy.ts";
 import { isPromise } from "../server/invocation.ts";
 import { type ProgramOptions, runtimeNameOf } from "./runtime_command.ts";
 import { endedEarly, type ProcessEnd, startError, textOf } from "./start_error.ts";
-import { keyOf, RelayedError, Task } from "./tasks.ts";
+import { errorsByKey, keyOf, RelayedError, Task } from "./tasks.ts";
 
 /** What to start. */
 export interface WorkerOptions {
@@ -248,7 +248,7 @@ export class Worker {
   /** Makes an instance of a class, which is counted already; gives its proxy. */
   async makeActor(task: Task, args: readonly unknown[]): Promise<object> {
     const { module, name } = task;
-    this.#launched.client.addErrors(Task.errorsOf(task) ?? new Map());
+    this.#launched.client.addErrors(errorsByKey(task, module));
     try {
       const packing = this.#parcels.pack(args, "args", untilClaimed);
       const packed = await Promise.race([packing, this.lost.then(() => undefined)]);
