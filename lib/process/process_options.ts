@@ -45,7 +45,10 @@ export interface ProcessOptions {
   detached?: boolean;
   /** It does not keep this process alive, and ends with it. Python: `daemon`. */
   daemon?: boolean;
-  /** Milliseconds until `start()` must have resolved. Default 10 000. */
+  /**
+   * Milliseconds until the process must have come. To import its module it has what is left of them, or
+   * half of them if that is more: this process may have been busy. Default 10 000.
+   */
   startTimeout?: number;
 }
 
